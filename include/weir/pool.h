@@ -1,0 +1,238 @@
+/**
+ * @file
+ * The pool: options, life cycle, figures, and a view of what it does.
+ *
+ * Every function may be called from any thread at any time, unless it says
+ * otherwise.
+ */
+#ifndef WEIR_POOL_H
+#define WEIR_POOL_H
+
+#include <stddef.h>
+
+#include <weir/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A bounded pool of connections.  Opaque. */
+typedef struct weir_pool weir_pool;
+
+/** Which address families a connection may use. */
+typedef enum weir_ip_version {
+    WEIR_IP_ANY = 0, /**< both, raced (RFC 8305) */
+    WEIR_IP_V4 = 4,  /**< IPv4 only */
+    WEIR_IP_V6 = 6,  /**< IPv6 only */
+} weir_ip_version;
+
+/** Kinds of steps that a trace callback sees. */
+typedef enum weir_trace_kind {
+    WEIR_TRACE_WAIT = 1,  /**< a caller joins the waiting line */
+    WEIR_TRACE_DIAL,      /**< a dial begins */
+    WEIR_TRACE_RESOLVED,  /**< the host name has addresses */
+    WEIR_TRACE_CONNECTED, /**< the socket is connected */
+    WEIR_TRACE_TLS,       /**< the TLS handshake is done */
+    WEIR_TRACE_LEASE,     /**< a connection is lent */
+    WEIR_TRACE_SENT,      /**< the request has been sent */
+    WEIR_TRACE_RESPONSE,  /**< the header section has been received */
+    WEIR_TRACE_RELEASE,   /**< the connection is back in the pool */
+    WEIR_TRACE_CLOSE,     /**< a connection is closed; detail says why */
+    WEIR_TRACE_RETRY,     /**< a stale connection: once more on a fresh one */
+} weir_trace_kind;
+
+/** One step of the pool. */
+typedef struct weir_trace_event {
+    size_t size;          /**< of this struct, set by weir */
+    weir_trace_kind kind; /**< which step */
+    uint64_t connection;  /**< its number, or 0 when there is none yet */
+    const char *origin;   /**< "https://example.org:443"; valid in the call */
+    const char *detail;   /**< for people, "" if none; valid in the call */
+    double elapsed;       /**< seconds since the call (or dial) began */
+} weir_trace_event;
+
+/**
+ * Sees each step as it happens, on the thread that takes it, under no lock.
+ * It must not call weir with the same pool.
+ */
+typedef void (*weir_trace_fn)(void *user, const weir_trace_event *event);
+
+/**
+ * Options of a pool.  Begin with weir_pool_options_init().  Strings are
+ * borrowed until the call that takes the options returns.  Times are seconds.
+ * A member beyond those that this version knows must be zero.
+ */
+typedef struct weir_pool_options {
+    size_t size;               /**< sizeof(weir_pool_options), set by _init */
+    bool enabled;              /**< false: a fresh connection a request; true */
+    bool verify;               /**< verify TLS certificates; true */
+    bool strict;               /**< refuse obs-fold and bare LF; false */
+    unsigned max_connections;  /**< in all, 1 to 1000000; 100 */
+    unsigned max_per_host;     /**< for one pool key, 1 to 1000000; 30 */
+    unsigned max_waiting;      /**< callers in line, 0 to 10000000; 1000 */
+    double acquire_timeout;    /**< in the line, 0 = do not wait; 10 */
+    double connect_timeout;    /**< DNS, TCP and TLS, > 0; 10 */
+    double first_byte_timeout; /**< sent to first byte, 0 = none; 0 */
+    double idle_read_timeout;  /**< between two reads, 0 = none; 0 */
+    double total_timeout;      /**< the whole call, 0 = none; 30 */
+    double idle_timeout;       /**< unused for longer: closed; > 0; 60 */
+    double max_age;            /**< older: not lent again; 0 = none; 1800 */
+    double validate_after;     /**< idle for longer: peeked at; 0.5 */
+    double dns_min_ttl;        /**< an answer is kept at least; 0 */
+    double dns_max_ttl;        /**< an answer is kept at most; 300 */
+    uint64_t max_body;         /**< bytes that weir_fetch() takes; 64 MiB */
+    size_t max_status_line;    /**< bytes, 64 to 1 MiB; 8192 */
+    size_t max_header_bytes;   /**< a header or trailer section; 262144 */
+    unsigned max_header_fields; /**< fields in one section, 1 to 4096; 256 */
+    weir_ip_version ip_version; /**< address families; WEIR_IP_ANY */
+    const char *user_agent;     /**< NULL or "": none is sent; "weir/VERSION" */
+    const char *ca_file;        /**< PEM bundle instead of the system's; NULL */
+    const char *ca_path;        /**< hashed folder instead of the system's */
+    const char *cert_file;      /**< client certificate chain, PEM; NULL */
+    const char *key_file;       /**< its key, PEM; NULL: in cert_file */
+    const char *tls_min_version; /**< "1.2" or "1.3"; "1.2" */
+    weir_trace_fn trace;         /**< sees each step; NULL */
+    void *trace_user;            /**< its first argument */
+} weir_pool_options;
+
+/** Why connections were closed: index into weir_pool_figures.closed. */
+#define WEIR_CLOSE_REASONS(X)                                                  \
+    X(PEER_CLOSED, "peer closed it while idle")                                \
+    X(UNEXPECTED_DATA, "peer sent bytes with no request outstanding")          \
+    X(IDLE, "idle limit")                                                      \
+    X(AGE, "age limit")                                                        \
+    X(EVICTED, "made room for another origin")                                 \
+    X(NOT_REUSABLE, "response does not allow reuse")                           \
+    X(PROTOCOL, "protocol error")                                              \
+    X(IO, "transport error")                                                   \
+    X(TIMEOUT, "time limit")                                                   \
+    X(ABANDONED, "response given up before its end")                           \
+    X(DISABLED, "pooling is switched off")                                     \
+    X(RECONFIGURED, "limits or settings changed")                              \
+    X(SHUTDOWN, "pool closed")
+
+/** Why a connection was closed. */
+typedef enum weir_close_reason {
+#define WEIR_X(name, meaning) WEIR_CLOSE_##name,
+    WEIR_CLOSE_REASONS(WEIR_X)
+#undef WEIR_X
+    WEIR_CLOSE_REASON_COUNT
+} weir_close_reason;
+
+/** Figures of a pool at one moment. */
+typedef struct weir_pool_figures {
+    size_t size;            /**< sizeof(weir_pool_figures), set by the caller */
+    uint64_t open;          /**< connections now, dials included */
+    uint64_t idle;          /**< of them, idle */
+    uint64_t leased;        /**< of them, lent */
+    uint64_t dialing;       /**< of them, being dialled */
+    uint64_t waiting;       /**< callers in line now */
+    uint64_t buckets;       /**< pool keys with a connection or a waiter */
+    uint64_t requests;      /**< calls begun */
+    uint64_t responses;     /**< ended exchanges that had a response */
+    uint64_t failures;      /**< calls that ended in an error */
+    uint64_t leases;        /**< connections lent */
+    uint64_t reused;        /**< of them, used before */
+    uint64_t dialed;        /**< dials that succeeded */
+    uint64_t dial_failures; /**< dials that failed */
+    uint64_t tls_resumed;   /**< TLS handshakes that resumed a session */
+    uint64_t stale_retries; /**< replays after a stale connection */
+    uint64_t queued;        /**< callers that had to wait */
+    uint64_t queue_full;    /**< callers refused by a full line */
+    uint64_t acquire_timeouts; /**< callers that left the line by time limit */
+    uint64_t bytes_sent;       /**< request bytes, TLS excluded */
+    uint64_t bytes_received;   /**< response bytes, TLS excluded */
+    uint64_t closed[16];       /**< by weir_close_reason */
+} weir_pool_figures;
+
+/** What a close did. */
+typedef struct weir_close_report {
+    size_t size;       /**< sizeof(weir_close_report), set by the caller */
+    uint64_t finished; /**< exchanges that ended within the grace */
+    uint64_t cut;      /**< exchanges that were cut off */
+    uint64_t refused;  /**< callers in line, failed with WEIR_E_CLOSED */
+    uint64_t idle;     /**< idle connections closed */
+} weir_close_report;
+
+/** Fills @p options with the defaults. */
+WEIR_API void weir_pool_options_init(weir_pool_options *options);
+
+/**
+ * Makes a pool.  Opens no connection and starts no thread.
+ *
+ * @param options   borrowed; NULL = defaults.
+ * @param ret_pool  given: end it with weir_pool_free().
+ * @param ret_err   detail on failure; may be NULL.
+ * @retval WEIR_E_OPTION  a member is out of range; the message names it.
+ * @retval WEIR_E_TLS     trust store, certificate or key cannot be used.
+ */
+WEIR_API weir_status weir_pool_open(const weir_pool_options *options,
+                                    weir_pool **ret_pool, weir_error *ret_err);
+
+/**
+ * Closes a pool: refuses new calls, fails the line with WEIR_E_CLOSED, lets
+ * running exchanges finish for at most @p grace seconds, then cuts them off,
+ * and closes all connections.  A second close does nothing.
+ *
+ * Blocks for up to @p grace.  The handle stays valid until weir_pool_free().
+ *
+ * @param ret_report  what was cut; may be NULL.
+ */
+WEIR_API weir_status weir_pool_close(weir_pool *pool, double grace,
+                                     weir_close_report *ret_report);
+
+/**
+ * Closes without grace if still open, and gives up the handle.  Responses that
+ * are still held stay readable to the extent received and must still be freed.
+ * NULL is allowed.
+ */
+WEIR_API void weir_pool_free(weir_pool *pool);
+
+/**
+ * Changes limits of a live pool: max_connections, max_per_host, max_waiting,
+ * all time limits, enabled, and the bounds on responses.  Surplus idle
+ * connections are closed at once, surplus leased ones at their release.
+ *
+ * @retval WEIR_E_OPTION  out of range, or a member that cannot change while
+ *                        the pool lives (TLS, trace); nothing has changed.
+ */
+WEIR_API weir_status weir_pool_reconfigure(weir_pool *pool,
+                                           const weir_pool_options *options,
+                                           weir_error *ret_err);
+
+/** Reads the figures; figures->size must be set.  Never blocks for long. */
+WEIR_API weir_status weir_pool_stats(weir_pool *pool,
+                                     weir_pool_figures *figures);
+
+/** Meaning of a reason, e.g. "idle limit". */
+WEIR_API const char *weir_close_reason_meaning(weir_close_reason reason);
+
+/**
+ * The process-wide pool, made on first use from the defaults and the
+ * environment (WEIR_HTTP_CONNECTION_POOL__…).  At most one is made, however
+ * many threads race.  NULL if it cannot be made: every call refuses a NULL
+ * pool with the reason, and weir_shared_open() tells it too.
+ */
+WEIR_API weir_pool *weir_shared(void);
+
+/**
+ * The same, with options of the program's own and with the reason of a
+ * failure.  Options that differ from those of the living shared pool are
+ * WEIR_E_CONFLICT.  @p options NULL: as weir_shared().
+ */
+WEIR_API weir_status weir_shared_open(const weir_pool_options *options,
+                                      weir_pool **ret_pool,
+                                      weir_error *ret_err);
+
+/**
+ * Closes the shared pool, as weir_pool_close().  The next weir_shared() makes
+ * a new one; the old handle stays valid and answers WEIR_E_CLOSED.  Without a
+ * shared pool it does nothing.
+ */
+WEIR_API weir_status weir_shared_close(double grace,
+                                       weir_close_report *ret_report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,65 @@
+/**
+ * @file
+ * Settings: pool options from layers of YAML files and the environment.
+ *
+ * Layers, later wins: built-in defaults; settings/PROJECT.yaml;
+ * settings/local.yaml; $XDG_CONFIG_HOME/PROJECT/config.yaml;
+ * $XDG_CONFIG_HOME/PROJECT/local.yaml; the environment
+ * (PROJECT_HTTP_CONNECTION_POOL__KEY); the file named by `path` or by the
+ * environment's PROJECT_CONFIG.
+ */
+#ifndef WEIR_SETTINGS_H
+#define WEIR_SETTINGS_H
+
+#include <weir/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Loaded settings.  Opaque; immutable, so usable from any thread. */
+typedef struct weir_settings weir_settings;
+
+/** One effective value and where it came from. */
+typedef struct weir_setting {
+    size_t size;         /**< of this struct, set by weir */
+    const char *section; /**< "http_connection_pool" */
+    const char *key;     /**< "max_connections" */
+    const char *value;   /**< as YAML would read it back: "100", "true" */
+    const char *layer;   /**< "default", a file's path, or "environment" */
+    unsigned line;       /**< in that file, from 1; 0 = none */
+    unsigned column;     /**< in that line, from 1; 0 = none */
+} weir_setting;
+
+/**
+ * Loads all layers.  A missing layer is skipped; a file named on purpose must
+ * exist.  Nothing is half-applied: on failure there are no settings.
+ *
+ * @param project  "weir" for the command; letters, digits, '-' and '_'.
+ * @param path     a file named on purpose, or NULL.
+ * @retval WEIR_E_SETTINGS  "settings/weir.yaml:3:20:
+ *         http_connection_pool.max_connections: found \"many\", expected an
+ *         integer from 1 to 1000000"
+ * @retval WEIR_E_FILE  a file cannot be read; the message names it.
+ */
+WEIR_API weir_status weir_settings_load(const char *project, const char *path,
+                                        weir_settings **ret_settings,
+                                        weir_error *ret_err);
+/** Loads defaults and environment alone: what weir_shared() uses. */
+WEIR_API weir_status weir_settings_load_environment(
+    const char *project, weir_settings **ret_settings, weir_error *ret_err);
+/** Frees settings; NULL is allowed. */
+WEIR_API void weir_settings_free(weir_settings *settings);
+/** Fills @p options.  Its strings are lent: valid while @p settings lives. */
+WEIR_API void weir_settings_pool_options(const weir_settings *settings,
+                                         weir_pool_options *options);
+/** Number of effective values. */
+WEIR_API size_t weir_settings_count(const weir_settings *settings);
+/** Value @p index, 0 to count - 1, in the order of the documentation. */
+WEIR_API weir_setting weir_settings_at(const weir_settings *settings,
+                                       size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
