@@ -1,0 +1,203 @@
+/* The core of the pool: who gets which connection, and when.
+ *
+ * A value machine.  Inputs are function calls with the time as an argument;
+ * outputs are a queue of actions and a next deadline.  It does no I/O, takes no
+ * lock, calls nobody back, reads no clock, and does not know what a connection
+ * is beyond an opaque pointer and a capacity.
+ *
+ * Words
+ *   bucket   the connections, the waiting line and the counts of one pool key
+ *   conn     a record: DIALING, then OPEN (idle, or lent n times up to its
+ *            capacity), then CLOSING until the driver says closed
+ *   lease    the right to one exchange on a conn
+ *   ticket   a place in the line of a bucket
+ *   covered  a ticket is covered when a dial of its bucket is under way for it;
+ *            the covered ones are always the oldest of their line
+ *   hungry   a bucket with an uncovered ticket, below max_per_bucket
+ *
+ * Invariants (the model test checks them after every operation)
+ *   - conns that are not FREE (dialing, open, closing) <= max_total
+ *   - conns of a bucket that are not FREE <= max_per_bucket, unless the limit
+ *     was lowered since
+ *   - a bucket with a free lease (idle conn, or spare capacity) has no ticket
+ *   - uncovered tickets <= max_waiting at the moment one joins
+ *   - within a bucket leases are granted in the order of arrival; when the
+ * total is the obstacle, room goes to the bucket whose oldest uncovered ticket
+ * is the oldest of all
+ *   - when a bucket is hungry: no room is left below max_total, and either no
+ *     conn is idle anywhere or as many are CLOSING as there are hungry buckets
+ *     waiting (room is being made)
+ *   - every ticket ends in exactly one GRANT, one FAIL or one cancel
+ *   - every conn that was given to the driver ends in exactly one CLOSE action,
+ *     or dial_failed
+ *
+ * Cost: O(1) expected for every operation, however many buckets, tickets and
+ * conns there are; a time-out or expiry that falls due costs O(log n).
+ *
+ * Memory: only wr_core_init, wr_core_acquire and wr_core_warm allocate.  What
+ * a later step could need (records for conns, room in the heaps) is reserved
+ * when the ticket joins, so the road back cannot fail.
+ *
+ * A handle is index plus generation (CVE-2020-8231): a stale one is refused
+ * with WEIR_E_STATE, never followed. */
+#ifndef WR_POOL_CORE_H
+#define WR_POOL_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/error.h>
+#include <weir/pool.h>
+
+/* Handles: 0 is none. */
+typedef uint64_t wr_conn_id;
+typedef uint64_t wr_ticket_id;
+
+struct wr_core;
+
+/* Limits, changeable at any time with wr_core_set_limits(). */
+struct wr_core_limits {
+    unsigned max_total;
+    unsigned max_per_bucket;
+    unsigned max_waiting;
+    uint64_t idle_ns;    /* an idle conn is closed after this; > 0 */
+    uint64_t max_age_ns; /* not lent again when older; WR_NEVER = no limit */
+    bool reuse;          /* false: every conn serves one lease, then closes */
+};
+
+/* Pool key: equal bytes, same bucket.  hash: any good 32-bit hash of them,
+ * cached by the caller so that none is computed on the warm path. */
+struct wr_key {
+    const void *bytes;
+    uint32_t len;
+    uint32_t hash;
+};
+
+enum wr_action_kind {
+    WR_ACT_NONE = 0, /* the queue is empty */
+    WR_ACT_GRANT,    /* ticket has ended: conn is lent to user */
+    WR_ACT_FAIL,     /* ticket has ended: user's call fails with status */
+    WR_ACT_DIAL,     /* dial for the bucket of conn; suggested to user, the
+                      * oldest ticket that no dial covered before.  Answer with
+                      * wr_core_dialed or wr_core_dial_failed */
+    WR_ACT_CLOSE,    /* close conn for reason, then wr_core_closed */
+};
+
+struct wr_action {
+    enum wr_action_kind kind;
+    wr_conn_id conn;
+    wr_ticket_id ticket; /* GRANT, FAIL, DIAL (the one it is suggested to) */
+    void *user;          /* the ticket's, for GRANT, FAIL and DIAL */
+    void *opaque;        /* the conn's, for GRANT and CLOSE */
+    weir_status status;  /* FAIL: ACQUIRE_TIMEOUT, CLOSED, or the status given
+                          * to wr_core_dial_failed */
+    weir_close_reason reason; /* CLOSE */
+    bool reused;              /* GRANT: the conn has been lent before */
+};
+
+struct wr_core_counts {
+    uint64_t open;   /* not FREE: dialing, open and closing */
+    uint64_t idle;   /* open with no lease */
+    uint64_t leased; /* open with at least one lease */
+    uint64_t dialing;
+    uint64_t closing;
+    uint64_t waiting; /* tickets */
+    uint64_t buckets;
+    uint64_t leases; /* granted so far */
+    uint64_t reused; /* of them, on a conn lent before */
+    uint64_t dialed;
+    uint64_t dial_failures;
+    uint64_t queued; /* tickets that were not granted at once */
+    uint64_t queue_full;
+    uint64_t acquire_timeouts;
+    uint64_t closed[WEIR_CLOSE_REASON_COUNT];
+};
+
+/* NULL: out of memory. */
+struct wr_core *wr_core_new(const struct wr_core_limits *limits);
+/* Forgets everything; the driver has closed what it held.  NULL is allowed. */
+void wr_core_free(struct wr_core *core);
+
+/* Asks for a lease on a conn of `key`'s bucket.
+ *
+ * WEIR_OK and *ret_grant->kind == GRANT: granted at once, no ticket, nothing
+ *   queued (the warm path).
+ * WEIR_OK and *ret_grant->kind == NONE: *ret_ticket waits; its outcome comes as
+ *   an action (often DIAL first, which may be in the queue already).
+ * wait_ns: longest time in the line; 0 = granted at once, by a dial of its own,
+ *   or not at all: a ticket that no dial can cover at once is refused with
+ *   WEIR_E_ACQUIRE_TIMEOUT.  Time spent while covered by a dial counts too, but
+ *   for a ticket with wait_ns 0, which then has no deadline.
+ * WEIR_E_QUEUE_FULL, WEIR_E_CLOSED, WEIR_E_NO_MEMORY: nothing has changed. */
+weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
+                            uint64_t now_ns, uint64_t wait_ns, void *user,
+                            struct wr_action *ret_grant,
+                            wr_ticket_id *ret_ticket);
+/* The caller of a ticket gives up; no action will come for it any more (one
+ * already queued is taken back; a lease granted by it returns to the pool). */
+weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id ticket,
+                           uint64_t now_ns);
+
+/* A dial succeeded: `opaque` is the connection, `capacity` >= 1 the exchanges
+ * it can carry at a time.  It goes to the oldest ticket of its bucket, else
+ * rests as idle. */
+weir_status wr_core_dialed(struct wr_core *core, wr_conn_id conn,
+                           uint64_t now_ns, void *opaque, unsigned capacity);
+/* A dial failed: the ticket `blame` fails with `status` if it still waits, else
+ * nobody fails (blame 0: nobody).  The others of the bucket stay; a new dial
+ * may follow for them. */
+weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id conn,
+                                wr_ticket_id blame, weir_status status,
+                                uint64_t now_ns);
+
+/* Gives a lease back.  reusable false: the conn is closed for `reason` once its
+ * last lease is back, and not lent meanwhile.  keep_ns: how long the peer keeps
+ * it when idle (Keep-Alive, margin taken off); WR_NEVER = unknown. */
+weir_status wr_core_release(struct wr_core *core, wr_conn_id conn,
+                            uint64_t now_ns, bool reusable,
+                            weir_close_reason reason, uint64_t keep_ns);
+/* The holder of the only lease of a stale conn has closed its transport for
+ * `reason` and dialled anew in its place (a stale retry): the record lives on,
+ * as new, with `opaque` and its lease; no line is joined, no place is freed.
+ * Should that dial fail, the holder releases the conn as not reusable. */
+weir_status wr_core_renewed(struct wr_core *core, wr_conn_id conn,
+                            uint64_t now_ns, void *opaque, unsigned capacity,
+                            weir_close_reason reason);
+/* An open conn turned out dead or unwanted outside an exchange (found at a peek
+ * while it was lent, or by an idle watch): CLOSE follows.  Leases still out are
+ * given back by wr_core_release as ever. */
+weir_status wr_core_lost(struct wr_core *core, wr_conn_id conn, uint64_t now_ns,
+                         weir_close_reason reason);
+/* The peer changed how many exchanges the conn takes (0 = none for now). */
+weir_status wr_core_set_capacity(struct wr_core *core, wr_conn_id conn,
+                                 unsigned capacity, uint64_t now_ns);
+/* The driver has carried out a CLOSE: its place is free. */
+weir_status wr_core_closed(struct wr_core *core, wr_conn_id conn,
+                           uint64_t now_ns);
+
+/* Does what has fallen due: time-outs of tickets, idle and age limits. */
+void wr_core_tick(struct wr_core *core, uint64_t now_ns);
+/* When tick must be called next; WR_NEVER = not before the next input. */
+uint64_t wr_core_deadline(struct wr_core *core);
+/* Surplus idle conns are closed (RECONFIGURED), surplus lent ones at release.
+ * WEIR_E_NO_MEMORY: nothing has changed. */
+weir_status wr_core_set_limits(struct wr_core *core,
+                               const struct wr_core_limits *limits,
+                               uint64_t now_ns);
+/* Refuses new tickets, fails all waiting ones with WEIR_E_CLOSED, closes all
+ * idle conns (SHUTDOWN); lent and dialling ones close when they come back. */
+void wr_core_shut(struct wr_core *core, uint64_t now_ns);
+
+/* Takes the next action off the queue; kind NONE when empty.  Take all before
+ * leaving the lock that guards the core. */
+struct wr_action wr_core_next_action(struct wr_core *core);
+/* Is the queue empty?  (The cheap test of the warm path.) */
+bool wr_core_has_action(const struct wr_core *core);
+
+void wr_core_counts(const struct wr_core *core, struct wr_core_counts *counts);
+/* When the lease's conn was released last, or 0 when never lent before; for
+ * the bypass window. */
+uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id conn);
+
+#endif
