@@ -1,0 +1,75 @@
+/* What the files of the TLS part know of one another; nobody else includes
+ * this. */
+#ifndef WR_NET_TLS_INNER_H
+#define WR_NET_TLS_INNER_H
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "net/tls.h"
+
+/* --- tls_context.c ------------------------------------------------------ */
+
+struct wr_tls_context {
+    SSL_CTX *ctx; /* owned */
+    bool verify;
+    /* The system's store takes 20 ms to read, so it waits for the first
+     * handshake that verifies. */
+    bool wants_system_store;
+    atomic_bool has_system_store;
+    pthread_mutex_t store_lock;
+    unsigned char digest[WR_DIGEST_LEN];
+};
+
+/* Loads the system's store if this context wants it and has it not. */
+weir_status wr_tls_context_prepare(struct wr_tls_context *context,
+                                   weir_error *ret_err);
+/* The oldest entry of OpenSSL's error queue as text, e.g. "no such file or
+ * directory"; the queue is emptied.  Returns buf. */
+const char *wr_tls_take_error(char *buf, size_t cap, unsigned long *ret_code);
+/* OpenSSL asks the queue when a call has failed, so it must be empty before;
+ * and it is never left with our errors in it. */
+void wr_tls_clear_errors(void);
+
+/* --- tls_stream.c ------------------------------------------------------- */
+
+/* The new-session callback of every context. */
+int wr_tls_on_new_session(SSL *ssl, SSL_SESSION *session);
+
+/* --- tls_digest.c ------------------------------------------------------- */
+
+/* The digest of a context that has loaded all but the system's store. */
+weir_status wr_tls_digest(SSL_CTX *ctx, const struct wr_tls_options *options,
+                          unsigned char ret_digest[WR_DIGEST_LEN],
+                          weir_error *ret_err);
+
+/* --- tls_sessions.c ----------------------------------------------------- */
+
+/* A session to resume, given, or NULL.  A TLS 1.3 ticket is handed out once
+ * (RFC 8446 appendix C.4); a TLS 1.2 session stays for others too. */
+SSL_SESSION *wr_tls_sessions_take(struct wr_tls_sessions *sessions,
+                                  struct wr_slice key);
+/* true: the session is taken over.  false: it stays the caller's. */
+bool wr_tls_sessions_put(struct wr_tls_sessions *sessions, struct wr_slice key,
+                         SSL_SESSION *session);
+
+/* --- tls_bio.c ---------------------------------------------------------- */
+
+/* The socket as a stream's BIO sees it. */
+struct wr_tls_socket {
+    int fd; /* borrowed */
+    /* For the call under way: */
+    bool dont_wait;
+    bool is_spent; /* the one receive that may wait has been made */
+    bool is_dry;   /* OpenSSL was told that there is nothing now */
+    /* For good: */
+    bool is_ended; /* the peer has shut the socket down */
+    int error;     /* errno of the last failure, 0 = none */
+};
+
+/* A BIO over `socket`, which stays the caller's.  NULL: out of memory. */
+BIO *wr_tls_bio_new(struct wr_tls_socket *socket);
+
+#endif
