@@ -1,0 +1,128 @@
+#include "settings/options.h"
+
+#include <float.h>
+#include <string.h>
+
+#include <weir/version.h>
+
+/* The highest number that a double holds for "any 64-bit integer". */
+#define ANY_UINT64 0x1p64
+#define MIB 1048576.0
+
+/* name, kind, min, max, min refused, may change while the pool lives */
+#define ROW(member, kind_, min_, max_, above_, live_, summary_)                \
+    {                                                                          \
+        .name = #member, .kind = WR_OPTION_##kind_,                            \
+        .offset = offsetof(weir_pool_options, member), .min = (min_),          \
+        .max = (max_), .above_min = (above_), .live = (live_),                 \
+        .summary = (summary_)                                                  \
+    }
+#define FLAG(member, live, summary)                                            \
+    ROW(member, BOOL, 0, 1, false, live, summary)
+#define COUNT(member, kind, min, max, summary)                                 \
+    ROW(member, kind, min, max, false, true, summary)
+#define SPAN(member, above, summary)                                           \
+    ROW(member, SECONDS, 0, DBL_MAX, above, true, summary)
+#define TEXT(member, kind, summary)                                            \
+    ROW(member, kind, 0, 0, false, false, summary)
+
+const struct wr_option wr_option_table[] = {
+    FLAG(enabled, true, "false: a fresh connection for every request"),
+    COUNT(max_connections, UNSIGNED, 1, 1e6, "connections in all"),
+    COUNT(max_per_host, UNSIGNED, 1, 1e6, "connections for one pool key"),
+    COUNT(max_waiting, UNSIGNED, 0, 1e7, "callers in the waiting lines"),
+    SPAN(acquire_timeout, false, "in the line; 0 = do not wait"),
+    SPAN(connect_timeout, true, "DNS, TCP and TLS together"),
+    SPAN(first_byte_timeout, false, "sent to first byte; 0 = no limit"),
+    SPAN(idle_read_timeout, false, "between two reads; 0 = no limit"),
+    SPAN(total_timeout, false, "the whole call; 0 = no limit"),
+    SPAN(idle_timeout, true, "unused for longer: closed"),
+    SPAN(max_age, false, "older: not lent again; 0 = no limit"),
+    SPAN(validate_after, false, "idle for longer: looked at before lending"),
+    SPAN(dns_min_ttl, false, "an answer of DNS is kept at least so long"),
+    SPAN(dns_max_ttl, false, "and at most so long; 0 = not kept"),
+    COUNT(max_body, UINT64, 0, ANY_UINT64, "bytes that a fetch takes"),
+    COUNT(max_status_line, SIZE, 64, MIB, "bytes of a status line"),
+    COUNT(max_header_bytes, SIZE, 64, 16 * MIB,
+          "bytes of a header or trailer section"),
+    COUNT(max_header_fields, UNSIGNED, 1, 4096, "fields in one section"),
+    FLAG(strict, false, "refuse line folding and bare line feeds"),
+    TEXT(ip_version, IP, "address families"),
+    TEXT(user_agent, TEXT, "User-Agent field; null: none is sent"),
+    FLAG(verify, false, "verify TLS certificates"),
+    TEXT(ca_file, TEXT, "PEM bundle instead of the system's"),
+    TEXT(ca_path, TEXT, "hashed folder instead of the system's"),
+    TEXT(cert_file, TEXT, "client certificate chain, PEM"),
+    TEXT(key_file, TEXT, "its key, PEM; null: in cert_file"),
+    TEXT(tls_min_version, TLS, "lowest TLS version"),
+    {.name = NULL},
+};
+
+static const weir_pool_options defaults = {
+    .size = sizeof(weir_pool_options),
+    .enabled = true,
+    .verify = true,
+    .strict = false,
+    .max_connections = 100,
+    .max_per_host = 30,
+    .max_waiting = 1000,
+    .acquire_timeout = 10,
+    .connect_timeout = 10,
+    .first_byte_timeout = 0,
+    .idle_read_timeout = 0,
+    .total_timeout = 30,
+    .idle_timeout = 60,
+    .max_age = 1800,
+    .validate_after = 0.5,
+    .dns_min_ttl = 0,
+    .dns_max_ttl = 300,
+    .max_body = UINT64_C(64) << 20,
+    .max_status_line = 8192,
+    .max_header_bytes = 262144,
+    .max_header_fields = 256,
+    .ip_version = WEIR_IP_ANY,
+    .user_agent = "weir/" WEIR_VERSION,
+    .tls_min_version = "1.2",
+};
+
+void weir_pool_options_init(weir_pool_options *options)
+{
+    *options = defaults;
+}
+
+const struct wr_option *wr_option_find_in(const struct wr_option *table,
+                                          const char *name, size_t len)
+{
+    for (const struct wr_option *option = table; option->name; option++) {
+        if (strlen(option->name) == len && !memcmp(option->name, name, len))
+            return option;
+    }
+    return NULL;
+}
+
+const struct wr_option *wr_option_find(const char *name, size_t len)
+{
+    return wr_option_find_in(wr_option_table, name, len);
+}
+
+size_t wr_option_width(enum wr_option_kind kind)
+{
+    switch (kind) {
+    case WR_OPTION_BOOL:
+        return sizeof(bool);
+    case WR_OPTION_UNSIGNED:
+        return sizeof(unsigned);
+    case WR_OPTION_SIZE:
+        return sizeof(size_t);
+    case WR_OPTION_UINT64:
+        return sizeof(uint64_t);
+    case WR_OPTION_SECONDS:
+        return sizeof(double);
+    case WR_OPTION_IP:
+        return sizeof(weir_ip_version);
+    case WR_OPTION_TEXT:
+    case WR_OPTION_TLS:
+        break;
+    }
+    return sizeof(const char *);
+}

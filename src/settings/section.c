@@ -1,0 +1,191 @@
+#include "settings/section.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/slice.h"
+#include "settings/complain.h"
+
+/* Longest key that is compared with the known ones, and how far from one it
+ * may be to be taken for a slip. */
+enum {
+    NAME_MAX_LEN = 40,
+    SLIP_MAX = 3
+};
+
+struct wr_scalar wr_node_scalar(const struct wr_node *node)
+{
+    return (struct wr_scalar){.text = node->text,
+                              .len = node->len,
+                              .plain = node->is_plain,
+                              .raw = node->place.variable != NULL};
+}
+
+void wr_node_found(const struct wr_node *node, char found[WR_FOUND_CAP])
+{
+    const struct wr_node *target = wr_node_resolve(node);
+    const char *words = NULL;
+    struct wr_scalar scalar;
+
+    if (!target)
+        words = "an alias without its anchor";
+    else if (target->is_tagged)
+        words = "a tag";
+    else if (target->kind == WR_NODE_MAPPING)
+        words = "a mapping";
+    else if (target->kind == WR_NODE_SEQUENCE)
+        words = "a sequence";
+    if (words) {
+        snprintf(found, WR_FOUND_CAP, "%s", words);
+        return;
+    }
+    scalar = wr_node_scalar(target);
+    wr_scalar_found(&scalar, found);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters to insert, drop, change or swap between two words: the optimal string
+ * alignment distance, with the last three rows of its table. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t rows[3][NAME_MAX_LEN + 1];
+
+    for (size_t j = 0; j <= b_len; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i + 2) % 3];
+        const size_t *higher = rows[(i + 1) % 3];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            const bool same = wr_lower(a[i - 1]) == wr_lower(b[j - 1]);
+
+            row[j] = smaller(smaller(above[j], row[j - 1]) + 1,
+                             above[j - 1] + !same);
+            if (i > 1 && j > 1 && wr_lower(a[i - 1]) == wr_lower(b[j - 2]) &&
+                wr_lower(a[i - 2]) == wr_lower(b[j - 1]))
+                row[j] = smaller(row[j], higher[j - 2] + 1);
+        }
+    }
+    return rows[a_len % 3][b_len];
+}
+
+/* The known key that was most likely meant, or NULL. */
+static const char *find_meant(const struct wr_section *section,
+                              const struct wr_node *key)
+{
+    size_t least = smaller(SLIP_MAX, key->len / 2) + 1;
+    const char *meant = NULL;
+
+    if (key->len > NAME_MAX_LEN)
+        return NULL;
+    for (const struct wr_option *option = section->options; option->name;
+         option++) {
+        const size_t len = strlen(option->name);
+        const size_t away = len <= NAME_MAX_LEN ? distance(key->text, key->len,
+                                                           option->name, len)
+                                                : least;
+
+        if (away < least) {
+            least = away;
+            meant = option->name;
+        }
+    }
+    return meant;
+}
+
+static weir_status refuse_key(const struct wr_section *section,
+                              const struct wr_node *child, weir_error *err)
+{
+    const struct wr_node *key = wr_node_resolve(child->key);
+    const char *meant;
+    char found[WR_FOUND_CAP];
+    char spelled[NAME_MAX_LEN + 1];
+
+    if (!key || key->kind != WR_NODE_SCALAR || key->is_tagged) {
+        wr_node_found(child->key, found);
+        return wr_complain(err, &child->key->place, section->name, NULL,
+                           "found %s as a key, expected the name of an option",
+                           found);
+    }
+    wr_text_shown(key->text, key->len, found);
+    meant = find_meant(section, key);
+    if (!meant)
+        return wr_complain(err, &child->key->place, section->name, found,
+                           "unknown key");
+    snprintf(spelled, sizeof spelled, "%s", meant);
+    for (char *c = spelled; *c && child->place.variable; c++)
+        *c = wr_upper(*c);
+    return wr_complain(err, &child->key->place, section->name, found,
+                       "unknown key, did you mean %s?", spelled);
+}
+
+static weir_status check_value(const struct wr_section *section,
+                               const struct wr_option *option,
+                               const struct wr_node *child, weir_error *err)
+{
+    const struct wr_node *node = wr_node_resolve(child);
+    struct wr_scalar scalar;
+    struct wr_value value;
+    char found[WR_FOUND_CAP];
+    char expected[WR_EXPECTED_CAP];
+
+    if (node && node->kind == WR_NODE_SCALAR && !node->is_tagged) {
+        scalar = wr_node_scalar(node);
+        if (wr_value_read(option, &scalar, &value) &&
+            wr_value_is_valid(option, &value))
+            return WEIR_OK;
+    }
+    wr_node_found(child, found);
+    wr_value_expected(option, expected);
+    return wr_complain(err, &child->place, section->name, option->name,
+                       "found %s, expected %s", found, expected);
+}
+
+static weir_status check_entry(const struct wr_section *section,
+                               const struct wr_node *mapping,
+                               const struct wr_node *child, weir_error *err)
+{
+    const struct wr_node *key = wr_node_resolve(child->key);
+    const struct wr_option *option = NULL;
+    const struct wr_node *first;
+
+    if (key && key->kind == WR_NODE_SCALAR && !key->is_tagged)
+        option = wr_option_find_in(section->options, key->text, key->len);
+    if (!option)
+        return refuse_key(section, child, err);
+    first = wr_node_find(mapping, option->name, strlen(option->name));
+    if (first != child)
+        return wr_complain(err, &child->key->place, section->name, option->name,
+                           "found twice, first in line %u, expected once",
+                           first->key->place.line);
+    return check_value(section, option, child, err);
+}
+
+weir_status wr_section_check(const struct wr_section *section,
+                             const struct wr_node *node, weir_error *err)
+{
+    const struct wr_node *mapping = wr_node_resolve(node);
+    const struct wr_node *child;
+    char found[WR_FOUND_CAP];
+    weir_status status = WEIR_OK;
+
+    if (mapping && wr_node_is_null(mapping) && !mapping->is_tagged)
+        return WEIR_OK;
+    if (!mapping || mapping->kind != WR_NODE_MAPPING || mapping->is_tagged) {
+        wr_node_found(node, found);
+        return wr_complain(err, &node->place, section->name, NULL,
+                           "found %s, expected a mapping", found);
+    }
+    STAILQ_FOREACH (child, &mapping->children, next) {
+        status = check_entry(section, mapping, child, err);
+        if (status != WEIR_OK)
+            break;
+    }
+    return status;
+}
