@@ -1,0 +1,347 @@
+#include "conn/dial.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "net/race.h"
+
+enum dial_state {
+    DIAL_BEGIN,
+    DIAL_RESOLVE,
+    DIAL_CONNECT,
+    DIAL_TLS,
+    DIAL_DONE,
+    DIAL_FAILED,
+};
+
+struct wr_dial {
+    enum dial_state state;
+    struct wr_dial_means means;
+    struct wr_target *target; /* one reference */
+    uint64_t begun_ns;
+    uint64_t limit_ns; /* span, for the message */
+    uint64_t deadline_ns;
+    uint64_t entered_ns; /* the state */
+    struct wr_dial_times times;
+    struct wr_query *query;
+    struct wr_race race;
+    struct wr_conn *conn; /* from the socket on */
+    char peer[WR_ADDR_TEXT];
+};
+
+typedef enum wr_step step_fn(struct wr_dial *dial, const struct wr_waits *ready,
+                             uint64_t now_ns, struct wr_waits *ret_waits,
+                             weir_error *ret_err);
+static step_fn step_begin, step_resolve, step_connect, step_tls;
+
+#define BIT(state) (1u << (state))
+
+static const struct {
+    const char *name;
+    weir_stage stage;
+    step_fn *step;
+    unsigned next; /* allowed, a bit a state */
+} states[] = {
+    [DIAL_BEGIN] = {"begin", WEIR_STAGE_RESOLVE, step_begin,
+                    BIT(DIAL_RESOLVE) | BIT(DIAL_CONNECT) | BIT(DIAL_FAILED)},
+    [DIAL_RESOLVE] = {"resolve", WEIR_STAGE_RESOLVE, step_resolve,
+                      BIT(DIAL_CONNECT) | BIT(DIAL_FAILED)},
+    [DIAL_CONNECT] = {"connect", WEIR_STAGE_CONNECT, step_connect,
+                      BIT(DIAL_TLS) | BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
+    [DIAL_TLS] = {"tls", WEIR_STAGE_TLS, step_tls,
+                  BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
+    [DIAL_DONE] = {"done", WEIR_STAGE_NONE, NULL, 0},
+    [DIAL_FAILED] = {"failed", WEIR_STAGE_NONE, NULL, 0},
+};
+
+static void set_state(struct wr_dial *dial, enum dial_state state,
+                      uint64_t now_ns)
+{
+    const uint64_t spent_ns = now_ns - dial->entered_ns;
+
+    assert(states[dial->state].next & BIT(state));
+    if (dial->state == DIAL_RESOLVE)
+        dial->times.resolve_ns = spent_ns;
+    else if (dial->state == DIAL_CONNECT)
+        dial->times.connect_ns = spent_ns;
+    else if (dial->state == DIAL_TLS)
+        dial->times.tls_ns = spent_ns;
+    if (state != DIAL_FAILED)
+        dial->entered_ns = now_ns;
+    dial->state = state;
+}
+
+struct wr_dial *wr_dial_new(const struct wr_dial_means *means,
+                            struct wr_target *target, uint64_t now_ns,
+                            uint64_t limit_ns)
+{
+    struct wr_dial *dial = wr_calloc(1, sizeof *dial);
+
+    if (!dial)
+        return NULL;
+    dial->means = *means;
+    dial->target = target;
+    wr_target_ref(target);
+    dial->begun_ns = now_ns;
+    dial->entered_ns = now_ns;
+    dial->limit_ns = limit_ns;
+    dial->deadline_ns = wr_after(now_ns, limit_ns);
+    return dial;
+}
+
+static void start_race(struct wr_dial *dial, struct wr_addrs *addrs,
+                       uint64_t now_ns)
+{
+    const struct wr_target *target = dial->target;
+
+    for (unsigned i = 0; i < addrs->count && !target->unix_path; i++)
+        wr_addr_set_port(&addrs->list[i], target->port);
+    wr_addrs_interleave(addrs);
+    wr_race_init(&dial->race, addrs, target->has_local ? &target->local : NULL);
+    set_state(dial, DIAL_CONNECT, now_ns);
+}
+
+/* An address that needs no DNS: a Unix socket, an override, an IP literal. */
+static bool known_address(const struct wr_target *target, struct wr_addr *ret)
+{
+    if (target->unix_path)
+        return wr_addr_unix(ret, target->unix_path);
+    if (target->has_address) {
+        *ret = target->address;
+        return true;
+    }
+    return wr_addr_parse(ret, target->host, target->port);
+}
+
+static bool is_wanted_family(const struct wr_target *target,
+                             const struct wr_addr *addr)
+{
+    if (target->ip_version == WEIR_IP_V4)
+        return addr->sa.ss_family != AF_INET6;
+    if (target->ip_version == WEIR_IP_V6)
+        return addr->sa.ss_family != AF_INET;
+    return true;
+}
+
+static enum wr_step step_begin(struct wr_dial *dial,
+                               const struct wr_waits *ready, uint64_t now_ns,
+                               struct wr_waits *ret_waits, weir_error *ret_err)
+{
+    const struct wr_target *target = dial->target;
+    struct wr_addrs addrs = {0};
+
+    (void)ready;
+    (void)ret_waits;
+    if (known_address(target, &addrs.list[0])) {
+        if (!is_wanted_family(target, &addrs.list[0])) {
+            wr_error_set(ret_err, WEIR_E_RESOLVE,
+                         "resolve %s: not an IPv%d address", target->host,
+                         (int)target->ip_version);
+            return WR_STEP_ERROR;
+        }
+        addrs.count = 1;
+        start_race(dial, &addrs, now_ns);
+        return WR_STEP_WAIT;
+    }
+    if (wr_resolver_cached(dial->means.resolver, target->host,
+                           target->ip_version, now_ns, &addrs)) {
+        start_race(dial, &addrs, now_ns);
+        return WR_STEP_WAIT;
+    }
+    dial->query = wr_query_new(dial->means.resolver, target->host,
+                               target->ip_version, now_ns, ret_err);
+    if (!dial->query)
+        return WR_STEP_ERROR;
+    set_state(dial, DIAL_RESOLVE, now_ns);
+    return WR_STEP_WAIT;
+}
+
+static enum wr_step step_resolve(struct wr_dial *dial,
+                                 const struct wr_waits *ready, uint64_t now_ns,
+                                 struct wr_waits *ret_waits,
+                                 weir_error *ret_err)
+{
+    struct wr_addrs addrs = {0};
+    const enum wr_step step =
+        wr_query_step(dial->query, ready, now_ns, ret_waits, &addrs, ret_err);
+
+    if (step != WR_STEP_DONE)
+        return step;
+    wr_query_free(dial->query);
+    dial->query = NULL;
+    start_race(dial, &addrs, now_ns);
+    return WR_STEP_WAIT;
+}
+
+static struct wr_conn *new_conn(struct wr_target *target, int fd,
+                                const struct wr_addr *peer)
+{
+    struct wr_conn *conn = wr_calloc(1, sizeof *conn);
+
+    if (!conn)
+        return NULL;
+    conn->io.fd = fd;
+    conn->target = target;
+    wr_target_ref(target);
+    if (!target->unix_path && peer->len <= sizeof conn->peer)
+        memcpy(&conn->peer, &peer->sa, peer->len);
+    atomic_init(&conn->is_cut, false);
+    return conn;
+}
+
+static enum wr_step step_connect(struct wr_dial *dial,
+                                 const struct wr_waits *ready, uint64_t now_ns,
+                                 struct wr_waits *ret_waits,
+                                 weir_error *ret_err)
+{
+    struct wr_target *target = dial->target;
+    struct wr_addr winner;
+    int fd = -1;
+    const enum wr_step step = wr_race_step(&dial->race, ready, now_ns,
+                                           ret_waits, &fd, &winner, ret_err);
+
+    if (step != WR_STEP_DONE)
+        return step;
+    wr_addr_text(&winner, dial->peer, sizeof dial->peer);
+    dial->conn = new_conn(target, fd, &winner);
+    if (!dial->conn) {
+        close(fd);
+        wr_error_no_memory(ret_err);
+        return WR_STEP_ERROR;
+    }
+    if (!target->tls) {
+        set_state(dial, DIAL_DONE, now_ns);
+        return WR_STEP_DONE;
+    }
+    set_state(dial, DIAL_TLS, now_ns);
+    dial->conn->io.tls =
+        wr_tls_stream_new(target->tls, dial->means.sessions,
+                          (struct wr_slice){target->key.bytes, target->key.len},
+                          target->host, fd, ret_err);
+    return dial->conn->io.tls ? WR_STEP_WAIT : WR_STEP_ERROR;
+}
+
+static enum wr_step step_tls(struct wr_dial *dial, const struct wr_waits *ready,
+                             uint64_t now_ns, struct wr_waits *ret_waits,
+                             weir_error *ret_err)
+{
+    const enum wr_step step =
+        wr_tls_handshake(dial->conn->io.tls, ret_waits, ret_err);
+
+    (void)ready;
+    if (step == WR_STEP_DONE) {
+        dial->conn->is_resumed = wr_tls_is_resumed(dial->conn->io.tls);
+        set_state(dial, DIAL_DONE, now_ns);
+    }
+    return step;
+}
+
+static enum wr_step fail(struct wr_dial *dial, weir_stage stage,
+                         uint64_t now_ns, weir_error *ret_err)
+{
+    set_state(dial, DIAL_FAILED, now_ns);
+    if (ret_err)
+        ret_err->stage = stage;
+    return WR_STEP_ERROR;
+}
+
+static enum wr_step time_out(struct wr_dial *dial, uint64_t now_ns,
+                             weir_error *ret_err)
+{
+    const weir_stage stage = wr_dial_stage(dial);
+
+    wr_error_set(ret_err, WEIR_E_CONNECT_TIMEOUT,
+                 "connect to %s: not done within %.3f s, still in stage %s",
+                 dial->peer[0] ? dial->peer : dial->target->origin,
+                 (double)dial->limit_ns / 1e9, weir_stage_name(stage));
+    return fail(dial, stage, now_ns, ret_err);
+}
+
+enum wr_step wr_dial_step(struct wr_dial *dial, const struct wr_waits *ready,
+                          uint64_t now_ns, struct wr_waits *ret_waits,
+                          weir_error *ret_err)
+{
+    struct wr_waits seen; /* `ready` may be `ret_waits`, which is cleared */
+
+    assert(dial->state < DIAL_DONE);
+    if (ready) {
+        seen = *ready;
+        ready = &seen;
+    }
+    for (;;) {
+        const enum dial_state before = dial->state;
+        enum wr_step step;
+
+        wr_waits_clear(ret_waits);
+        step = states[before].step(dial, ready, now_ns, ret_waits, ret_err);
+        if (step == WR_STEP_ERROR)
+            return fail(dial, states[before].stage, now_ns, ret_err);
+        if (step == WR_STEP_DONE)
+            return step;
+        if (dial->state == before)
+            break;
+        ready = NULL; /* it was for the state before */
+    }
+    if (now_ns >= dial->deadline_ns)
+        return time_out(dial, now_ns, ret_err);
+    wr_waits_until(ret_waits, dial->deadline_ns);
+    return WR_STEP_WAIT;
+}
+
+struct wr_conn *wr_dial_take(struct wr_dial *dial)
+{
+    struct wr_conn *conn = dial->conn;
+
+    dial->conn = NULL;
+    return conn;
+}
+
+const struct wr_dial_times *wr_dial_times(const struct wr_dial *dial)
+{
+    return &dial->times;
+}
+
+struct wr_target *wr_dial_target(const struct wr_dial *dial)
+{
+    return dial->target;
+}
+
+weir_stage wr_dial_stage(const struct wr_dial *dial)
+{
+    return states[dial->state].stage;
+}
+
+uint64_t wr_dial_begun(const struct wr_dial *dial)
+{
+    return dial->begun_ns;
+}
+
+const char *wr_dial_peer(const struct wr_dial *dial)
+{
+    return dial->peer;
+}
+
+const char *wr_dial_tls_text(const struct wr_dial *dial)
+{
+    const struct wr_conn *conn = dial->conn;
+
+    return conn && conn->io.tls ? wr_tls_text(conn->io.tls) : "";
+}
+
+void wr_dial_free(struct wr_dial *dial)
+{
+    if (!dial)
+        return;
+    wr_query_free(dial->query);
+    wr_race_done(&dial->race);
+    if (dial->conn) {
+        dial->conn->is_silent = true; /* no handshake, so nothing to end */
+        wr_conn_free(dial->conn);
+    }
+    wr_target_unref(dial->target);
+    wr_free(dial);
+}

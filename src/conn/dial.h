@@ -1,0 +1,54 @@
+/* A dial: resolve, connect, TLS handshake; all up to a usable connection.
+ *
+ * A machine driven by whoever holds it (net/poll.h); it may change hands
+ * between two steps.  It outlives the request that caused it: a dial is for
+ * the bucket. */
+#ifndef WR_CONN_DIAL_H
+#define WR_CONN_DIAL_H
+
+#include <weir/error.h>
+
+#include "conn/conn.h"
+#include "conn/target.h"
+#include "net/poll.h"
+#include "net/resolver.h"
+
+/* How long the parts took, in nanoseconds; 0 = did not happen. */
+struct wr_dial_times {
+    uint64_t resolve_ns;
+    uint64_t connect_ns;
+    uint64_t tls_ns;
+};
+
+struct wr_dial;
+
+/* What a dial uses of its pool; outlives it. */
+struct wr_dial_means {
+    struct wr_resolver *resolver;
+    struct wr_tls_sessions *sessions;
+};
+
+/* Takes a reference to the target; begins nothing yet.  NULL: no memory. */
+struct wr_dial *wr_dial_new(const struct wr_dial_means *means,
+                            struct wr_target *target, uint64_t now_ns,
+                            uint64_t limit_ns);
+/* Takes the dial forward; `ready` as wr_query_step, and may be ret_waits. DONE:
+ * wr_dial_take() has the connection.  ERROR: RESOLVE, CONNECT, TLS or
+ * WEIR_E_CONNECT_TIMEOUT, with the stage. */
+enum wr_step wr_dial_step(struct wr_dial *dial, const struct wr_waits *ready,
+                          uint64_t now_ns, struct wr_waits *ret_waits,
+                          weir_error *ret_err);
+/* Given: the connection of a dial that is DONE; its id and number are 0. */
+struct wr_conn *wr_dial_take(struct wr_dial *dial);
+const struct wr_dial_times *wr_dial_times(const struct wr_dial *dial);
+struct wr_target *wr_dial_target(const struct wr_dial *dial);
+weir_stage wr_dial_stage(const struct wr_dial *dial);
+uint64_t wr_dial_begun(const struct wr_dial *dial);
+/* "93.184.216.34:443", or "" before the socket is connected; while it lives. */
+const char *wr_dial_peer(const struct wr_dial *dial);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" before its end or without TLS. */
+const char *wr_dial_tls_text(const struct wr_dial *dial);
+/* Ends a dial at any stage; NULL is allowed. */
+void wr_dial_free(struct wr_dial *dial);
+
+#endif

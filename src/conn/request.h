@@ -1,0 +1,62 @@
+/* A request as the rest of weir sees it: what the caller set, and what is
+ * prepared from it once for a pool: the head to send and the target. */
+#ifndef WR_CONN_REQUEST_H
+#define WR_CONN_REQUEST_H
+
+#include <weir/request.h>
+
+#include "base/buf.h"
+#include "conn/source.h"
+#include "conn/target.h"
+#include "http/url.h"
+
+enum {
+    WR_TIMEOUTS = WEIR_TIMEOUT_TOTAL + 1
+};
+
+struct weir_request {
+    struct wr_url url;
+    char *method;
+    bool is_head;
+    bool is_idempotent;
+    bool is_replayable;   /* the caller says so */
+    struct wr_buf fields; /* "Name: value\r\n"… */
+    char *host_field;     /* the caller's Host, or NULL */
+    struct wr_source body;
+    double timeouts[WR_TIMEOUTS]; /* seconds; below 0 = the pool's */
+    uint64_t expect_ns;           /* Expect: 100-continue; 0 = off */
+    char *isolation;
+    char *unix_path;
+    char *address;
+    char *local_address;
+
+    /* Prepared; forgotten by every change. */
+    uint64_t prepared_for; /* serial of the pool; 0 = not prepared */
+    struct wr_buf head;
+    struct wr_target *target; /* one reference */
+};
+
+/* What a pool brings to a request.  Immutable while the pool lives. */
+struct wr_surroundings {
+    uint64_t serial;        /* unique in the process, not 0 */
+    const char *user_agent; /* "" = none */
+    weir_ip_version ip_version;
+    struct wr_tls_context *tls;
+    uint32_t hash_seed;
+};
+
+/* Makes head and target unless they stand ready for this pool.
+ * WEIR_E_NO_MEMORY: nothing has changed. */
+weir_status wr_request_prepare(struct weir_request *request,
+                               const struct wr_surroundings *pool,
+                               weir_error *ret_err);
+/* The request has changed. */
+void wr_request_forget(struct weir_request *request);
+
+/* May it be sent twice, as far as its meaning goes (RFC 9110 9.2.2)? */
+static inline bool wr_request_is_repeatable(const struct weir_request *request)
+{
+    return request->is_idempotent || request->is_replayable;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* A response: the exchange that brings it, its lease, and its times.
+ *
+ * The pool keeps a few that have been given back, with their buffers, so that a
+ * warm request allocates nothing. */
+#ifndef WR_CONN_RESPONSE_H
+#define WR_CONN_RESPONSE_H
+
+#include <sys/queue.h>
+
+#include <weir/response.h>
+
+#include "conn/conn.h"
+#include "conn/dial.h"
+#include "conn/exchange.h"
+
+/* Time limits of one call, in nanoseconds; WR_NEVER = none. */
+struct wr_call_limits {
+    uint64_t acquire_ns; /* 0 = do not wait */
+    uint64_t connect_ns;
+    uint64_t first_byte_ns;
+    uint64_t idle_read_ns;
+    uint64_t total_ns;
+    uint64_t max_body; /* bytes */
+};
+
+/* Points in time of one call; 0 = not reached. */
+struct wr_call_times {
+    uint64_t begun_ns;
+    uint64_t granted_ns;
+    uint64_t sent_ns;
+    uint64_t head_ns;
+    uint64_t ended_ns;
+    struct wr_dial_times dial;
+};
+
+struct weir_response {
+    struct weir_pool *pool; /* one reference while in use */
+    struct wr_conn *conn;   /* leased; NULL once it is back */
+    bool is_in_use;
+    bool is_reused;
+    bool is_collected;    /* weir_fetch(): the body is in the buffer */
+    uint64_t number;      /* of the connection */
+    uint64_t deadline_ns; /* total */
+    struct wr_call_limits limits;
+    struct wr_call_times times;
+    struct wr_exchange exchange;
+    struct wr_slice unread; /* decoded, not yet copied to the caller */
+    weir_error failure;     /* what ended the body early, said again */
+    unsigned fields_max;    /* room in fields[] is twice that */
+    struct sockaddr_in6 peer;
+    char peer_text[WR_ADDR_TEXT]; /* "" until asked for */
+    char tls_text[64];
+    SLIST_ENTRY(weir_response) spare;
+    struct wr_field_ref fields[]; /* header section, then trailers */
+};
+
+SLIST_HEAD(wr_response_stack, weir_response);
+
+/* NULL: out of memory. */
+struct weir_response *wr_response_new(unsigned fields_max);
+void wr_response_delete(struct weir_response *response);
+
+#endif

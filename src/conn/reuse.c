@@ -1,0 +1,49 @@
+#include "conn/reuse.h"
+
+#include "base/deadline.h"
+
+static struct wr_verdict no(weir_close_reason reason)
+{
+    return (struct wr_verdict){.reason = reason};
+}
+
+/* Rule 2.12: what the fields and the version say. */
+static bool is_kept_alive(const struct wr_head *head)
+{
+    const struct wr_head_facts *facts = &head->facts;
+
+    if (facts->connection_close)
+        return false;
+    return head->version >= 11 || facts->connection_keep_alive;
+}
+
+static uint64_t keep_time(const struct wr_head_facts *facts)
+{
+    if (facts->keep_alive_s == UINT32_MAX)
+        return WR_NEVER;
+    if (facts->keep_alive_s <= WR_KEEP_ALIVE_MARGIN_S)
+        return 0;
+    return (facts->keep_alive_s - WR_KEEP_ALIVE_MARGIN_S) * WR_SECOND;
+}
+
+struct wr_verdict wr_judge(const struct wr_exchange *ex,
+                           const struct wr_conn *conn)
+{
+    const struct wr_head_facts *facts = &ex->head.facts;
+
+    if (atomic_load_explicit(&conn->is_cut, memory_order_relaxed))
+        return no(WEIR_CLOSE_SHUTDOWN);
+    if (ex->state != WR_EXCHANGE_DONE)
+        return no(ex->state == WR_EXCHANGE_FAILED ? WEIR_CLOSE_IO
+                                                  : WEIR_CLOSE_ABANDONED);
+    if (ex->is_past_end || wr_transport_has_pending(&conn->io))
+        return no(WEIR_CLOSE_UNEXPECTED_DATA); /* rule 2.13 */
+    if (ex->body.framing == WR_FRAMING_CLOSE || !is_kept_alive(&ex->head) ||
+        facts->lenient || ex->trailers.facts.lenient ||
+        !ex->is_sent) /* rules 2.4, 2.6, 2.9, 2.10, 2.12, 2.14 */
+        return no(WEIR_CLOSE_NOT_REUSABLE);
+    if (keep_time(facts) == 0)
+        return no(WEIR_CLOSE_NOT_REUSABLE);
+    return (struct wr_verdict){.is_reusable = true,
+                               .keep_ns = keep_time(facts)};
+}

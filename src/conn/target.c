@@ -1,0 +1,141 @@
+#include "conn/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* Length first, so that no two lists of parts give the same bytes; a part that
+ * is not there differs from one that is empty. */
+static bool add_part(struct wr_buf *key, const void *bytes, size_t len)
+{
+    const uint32_t mark = bytes ? (uint32_t)len : UINT32_MAX;
+
+    return wr_buf_append(key, &mark, sizeof mark) &&
+           (!bytes || wr_buf_append(key, bytes, len));
+}
+
+static bool add_text(struct wr_buf *key, const char *text)
+{
+    return add_part(key, text, text ? strlen(text) : 0);
+}
+
+/* The pool key, protocol-rules section 1.  Socket options (7) and proxies (8)
+ * are not offered yet; the HTTP versions allowed (10) are 1.1 alone. */
+static bool build_key(struct wr_buf *key, const struct wr_target_parts *parts)
+{
+    const struct {
+        uint16_t port;
+        uint8_t tls;
+        uint8_t ip_version;
+        uint32_t epoch;
+    } fixed = {parts->port, parts->tls, (uint8_t)parts->ip_version,
+               parts->epoch};
+    const void *digest =
+        parts->tls ? wr_tls_context_digest(parts->context) : NULL;
+
+    return wr_buf_append(key, &fixed, sizeof fixed) &&
+           add_text(key, parts->host) && add_text(key, parts->unix_path) &&
+           add_text(key, parts->address) && add_text(key, parts->local) &&
+           add_part(key, digest, WR_DIGEST_LEN) &&
+           add_text(key, parts->isolation);
+}
+
+/* FNV-1a with a seed, folded by the finaliser of MurmurHash3. */
+static uint32_t hash_bytes(const char *bytes, size_t len, uint32_t seed)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    hash ^= hash >> 33;
+    hash *= UINT64_C(0xff51afd7ed558ccd);
+    hash ^= hash >> 33;
+    return (uint32_t)hash;
+}
+
+static bool build_origin(struct wr_buf *out,
+                         const struct wr_target_parts *parts)
+{
+    const bool is_ipv6 = strchr(parts->host, ':') != NULL;
+
+    return wr_buf_append_format(out, is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u",
+                                parts->tls ? "https" : "http", parts->host,
+                                (unsigned)parts->port);
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+/* Copies a text to *at and moves *at behind it. */
+static const char *place_text(char **at, const char *text)
+{
+    char *copy = *at;
+
+    if (!text)
+        return NULL;
+    memcpy(copy, text, strlen(text) + 1);
+    *at += strlen(text) + 1;
+    return copy;
+}
+
+static struct wr_target *assemble(const struct wr_target_parts *parts,
+                                  const struct wr_buf *key, const char *origin)
+{
+    const size_t size = sizeof(struct wr_target) + key->len +
+                        text_size(parts->host) + text_size(parts->unix_path) +
+                        text_size(origin);
+    struct wr_target *target = wr_calloc(1, size);
+    char *at;
+
+    if (!target)
+        return NULL;
+    at = (char *)(target + 1);
+    memcpy(at, key->data, key->len);
+    target->key.bytes = at;
+    target->key.len = (uint32_t)key->len;
+    target->key.hash = hash_bytes(key->data, key->len, parts->hash_seed);
+    at += key->len;
+    target->host = place_text(&at, parts->host);
+    target->unix_path = place_text(&at, parts->unix_path);
+    target->origin = place_text(&at, origin);
+    atomic_init(&target->refs, 1);
+    target->tls = parts->tls ? parts->context : NULL;
+    target->ip_version = parts->ip_version;
+    target->port = parts->port;
+    target->has_address =
+        parts->address &&
+        wr_addr_parse(&target->address, parts->address, parts->port);
+    target->has_local =
+        parts->local && wr_addr_parse(&target->local, parts->local, 0);
+    return target;
+}
+
+struct wr_target *wr_target_new(const struct wr_target_parts *parts)
+{
+    struct wr_target *target = NULL;
+    struct wr_buf key = {0};
+    struct wr_buf origin = {0};
+
+    if (build_key(&key, parts) && build_origin(&origin, parts) &&
+        wr_buf_append(&origin, "", 1))
+        target = assemble(parts, &key, origin.data);
+    wr_buf_done(&key);
+    wr_buf_done(&origin);
+    return target;
+}
+
+void wr_target_ref(struct wr_target *target)
+{
+    atomic_fetch_add_explicit(&target->refs, 1, memory_order_relaxed);
+}
+
+void wr_target_unref(struct wr_target *target)
+{
+    if (target &&
+        atomic_fetch_sub_explicit(&target->refs, 1, memory_order_acq_rel) == 1)
+        wr_free(target);
+}

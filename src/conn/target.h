@@ -1,0 +1,54 @@
+/* A target: whom a request is for and by which way, with its pool key.
+ *
+ * Immutable once made, shared by reference between a request, its dials and
+ * its connections; any thread may hold a reference. */
+#ifndef WR_CONN_TARGET_H
+#define WR_CONN_TARGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/pool.h>
+
+#include "net/addr.h"
+#include "net/tls.h"
+#include "pool/core.h"
+
+struct wr_target {
+    atomic_uint refs;
+    struct wr_key key;          /* protocol-rules section 1, in that order */
+    struct wr_tls_context *tls; /* borrowed from the pool; NULL = plain */
+    weir_ip_version ip_version;
+    uint16_t port;
+    bool has_address; /* connect here instead of asking DNS */
+    bool has_local;   /* bind the local end */
+    struct wr_addr address;
+    struct wr_addr local;
+    const char *host;      /* canonical, see http/url.h */
+    const char *unix_path; /* NULL = TCP */
+    const char *origin;    /* "https://example.org:443" */
+};
+
+struct wr_target_parts {
+    bool tls;
+    const char *host;
+    uint16_t port;
+    const char *unix_path; /* NULL = TCP */
+    const char *address;   /* IP literal or NULL */
+    const char *local;     /* IP literal or NULL */
+    const char *isolation; /* tag or NULL */
+    weir_ip_version ip_version;
+    struct wr_tls_context *context; /* used when tls */
+    uint32_t epoch;                 /* settings generation, fork */
+    uint32_t hash_seed; /* random, so that nobody picks collisions */
+};
+
+/* Given, with one reference.  All parts are copied but for the context.
+ * NULL: out of memory.  Literals and the path have been checked before. */
+struct wr_target *wr_target_new(const struct wr_target_parts *parts);
+void wr_target_ref(struct wr_target *target);
+/* NULL is allowed. */
+void wr_target_unref(struct wr_target *target);
+
+#endif
