@@ -1,0 +1,339 @@
+/* Opening, changing, watching and closing a pool. */
+#include "api/pool.h"
+
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "net/clock.h"
+#include "settings/options.h"
+
+enum {
+    SESSIONS_MAX = 1024
+};
+
+/* --- opening ------------------------------------------------------------- */
+
+static uint64_t next_serial(void)
+{
+    static atomic_uint_least64_t last;
+
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+/* Somebody who picks host names must not be able to pick collisions; where no
+ * randomness is to be had, the clock is better than nothing. */
+static uint32_t random_seed(void)
+{
+    uint32_t seed;
+
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint32_t)wr_now();
+    return seed;
+}
+
+static weir_status make_means(struct weir_pool *pool, weir_error *ret_err)
+{
+    const weir_pool_options *options = &pool->options;
+    const struct wr_tls_options tls = {
+        .verify = options->verify,
+        .ca_file = options->ca_file,
+        .ca_path = options->ca_path,
+        .cert_file = options->cert_file,
+        .key_file = options->key_file,
+        .min_version = options->tls_min_version,
+    };
+    const struct wr_resolver_options resolver = {
+        .min_ttl_ns = wr_seconds(options->dns_min_ttl),
+        .max_ttl_ns = wr_seconds(options->dns_max_ttl),
+    };
+    const weir_status status = wr_tls_context_new(&tls, &pool->tls, ret_err);
+
+    if (status != WEIR_OK)
+        return status;
+    pool->means.resolver = wr_resolver_new(&resolver);
+    pool->means.sessions = wr_tls_sessions_new(SESSIONS_MAX);
+    if (!pool->means.resolver || !pool->means.sessions)
+        return wr_error_no_memory(ret_err);
+    return WEIR_OK;
+}
+
+static weir_status make_core(struct weir_pool *pool, weir_error *ret_err)
+{
+    struct wr_core_limits limits;
+
+    wr_core_limits_from(&pool->options, &limits);
+    pool->core = wr_core_new(&limits);
+    return pool->core ? WEIR_OK : wr_error_no_memory(ret_err);
+}
+
+static void set_surroundings(struct weir_pool *pool)
+{
+    const char *user_agent = pool->options.user_agent;
+
+    pool->surroundings = (struct wr_surroundings){
+        .serial = next_serial(),
+        .user_agent = user_agent ? user_agent : "",
+        .ip_version = pool->options.ip_version,
+        .tls = pool->tls,
+        .hash_seed = random_seed(),
+    };
+    pool->trace = pool->options.trace;
+    pool->trace_user = pool->options.trace_user;
+}
+
+static weir_status fill(struct weir_pool *pool,
+                        const weir_pool_options *options, weir_error *ret_err)
+{
+    weir_status status;
+
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    TAILQ_INIT(&pool->conns);
+    TAILQ_INIT(&pool->waiters);
+    SLIST_INIT(&pool->spares);
+    pool->refs = 1;
+    if (wr_options_copy(&pool->options, &pool->options_block, options) !=
+        WEIR_OK)
+        return wr_error_no_memory(ret_err);
+    status = make_means(pool, ret_err);
+    if (status == WEIR_OK)
+        status = make_core(pool, ret_err);
+    if (status == WEIR_OK) {
+        set_surroundings(pool);
+        wr_apply_options_locked(pool);
+    }
+    return status;
+}
+
+weir_status weir_pool_open(const weir_pool_options *options,
+                           weir_pool **ret_pool, weir_error *ret_err)
+{
+    weir_pool_options imported;
+    struct weir_pool *pool;
+    weir_status status;
+
+    if (!ret_pool)
+        return wr_error_set(ret_err, WEIR_E_INVALID,
+                            "weir_pool_open: ret_pool is NULL");
+    status = wr_options_import(&imported, options, ret_err);
+    if (status != WEIR_OK)
+        return status;
+    pool = wr_calloc(1, sizeof *pool);
+    if (!pool)
+        return wr_error_no_memory(ret_err);
+    status = fill(pool, &imported, ret_err);
+    if (status != WEIR_OK) {
+        pthread_mutex_lock(&pool->lock);
+        wr_unref_unlock(pool);
+        return status;
+    }
+    *ret_pool = pool;
+    return WEIR_OK;
+}
+
+/* --- closing ------------------------------------------------------------- */
+
+/* Waits until all that ran has ended, or the deadline. */
+static void wait_out_grace_locked(struct weir_pool *pool, uint64_t deadline_ns)
+{
+    const struct timespec until = {
+        .tv_sec = (time_t)(deadline_ns / WR_SECOND),
+        .tv_nsec = (long)(deadline_ns % WR_SECOND),
+    };
+    struct wr_core_counts counts;
+
+    for (;;) {
+        wr_core_counts(pool->core, &counts);
+        if (counts.open == 0 || wr_now() >= deadline_ns)
+            return;
+        if (deadline_ns == WR_NEVER)
+            pthread_cond_wait(&pool->changed, &pool->lock);
+        else
+            pthread_cond_clockwait(&pool->changed, &pool->lock, CLOCK_MONOTONIC,
+                                   &until);
+    }
+}
+
+/* Ends what still runs: a thread that reads or writes sees its socket end, one
+ * that dials is woken. */
+static void cut_locked(struct weir_pool *pool)
+{
+    static const uint64_t one = 1;
+    struct wr_conn *conn;
+    struct wr_waiter *waiter;
+
+    pool->is_cut = true;
+    TAILQ_FOREACH (conn, &pool->conns, link) {
+        atomic_store_explicit(&conn->is_cut, true, memory_order_relaxed);
+        if (conn->io.fd >= 0)
+            shutdown(conn->io.fd, SHUT_RDWR);
+    }
+    TAILQ_FOREACH (waiter, &pool->waiters, link) {
+        if (waiter->wake_fd >= 0)
+            (void)!write(waiter->wake_fd, &one, sizeof one);
+    }
+}
+
+static void drop_spares_locked(struct weir_pool *pool)
+{
+    struct weir_response *spare;
+
+    while ((spare = SLIST_FIRST(&pool->spares)) != NULL) {
+        SLIST_REMOVE_HEAD(&pool->spares, spare);
+        wr_response_delete(spare);
+    }
+    pool->spare_count = 0;
+}
+
+static void close_locked(struct weir_pool *pool, uint64_t grace_ns,
+                         weir_close_report *report)
+{
+    const uint64_t now_ns = wr_now();
+    struct wr_core_counts before;
+    struct wr_core_counts after;
+
+    wr_core_counts(pool->core, &before);
+    pool->is_closed = true;
+    wr_core_shut(pool->core, now_ns);
+    wr_settle_locked(pool);
+    wait_out_grace_locked(pool, wr_after(now_ns, grace_ns));
+    wr_core_counts(pool->core, &after);
+    report->idle = before.idle;
+    report->refused = before.waiting;
+    report->cut = after.leased + after.dialing;
+    report->finished =
+        before.leased > after.leased ? before.leased - after.leased : 0;
+    cut_locked(pool);
+    drop_spares_locked(pool);
+}
+
+weir_status weir_pool_close(weir_pool *pool, double grace,
+                            weir_close_report *ret_report)
+{
+    weir_close_report report = {.size = sizeof report};
+
+    if (!pool || !(grace >= 0))
+        return WEIR_E_INVALID;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->is_closed) {
+        wr_ref_locked(pool);
+        close_locked(pool, wr_seconds(grace), &report);
+        wr_unref_unlock(pool);
+    } else {
+        pthread_mutex_unlock(&pool->lock);
+    }
+    if (ret_report)
+        wr_export(ret_report, &report, sizeof report);
+    return WEIR_OK;
+}
+
+void weir_pool_free(weir_pool *pool)
+{
+    if (!pool)
+        return;
+    weir_pool_close(pool, 0, NULL);
+    pthread_mutex_lock(&pool->lock);
+    wr_unref_unlock(pool);
+}
+
+/* --- changing ------------------------------------------------------------ */
+
+/* Takes the live members of `options`; strings stay as they are. */
+static weir_status change_locked(struct weir_pool *pool,
+                                 const weir_pool_options *options,
+                                 weir_error *ret_err)
+{
+    weir_pool_options changed = *options;
+    struct wr_core_limits limits;
+    weir_status status;
+
+    wr_core_limits_from(options, &limits);
+    status = wr_core_set_limits(pool->core, &limits, wr_now());
+    if (status != WEIR_OK)
+        return wr_error_set(ret_err, status, "%s", weir_status_meaning(status));
+    changed.user_agent = pool->options.user_agent;
+    changed.ca_file = pool->options.ca_file;
+    changed.ca_path = pool->options.ca_path;
+    changed.cert_file = pool->options.cert_file;
+    changed.key_file = pool->options.key_file;
+    changed.tls_min_version = pool->options.tls_min_version;
+    pool->options = changed;
+    wr_apply_options_locked(pool);
+    wr_settle_if_needed_locked(pool);
+    return WEIR_OK;
+}
+
+weir_status weir_pool_reconfigure(weir_pool *pool,
+                                  const weir_pool_options *options,
+                                  weir_error *ret_err)
+{
+    weir_pool_options imported;
+    const char *fixed;
+    weir_status status;
+
+    if (!pool || !options)
+        return wr_error_set(ret_err, WEIR_E_INVALID,
+                            "weir_pool_reconfigure: pool or options is NULL");
+    status = wr_options_import(&imported, options, ret_err);
+    if (status != WEIR_OK)
+        return status;
+    pthread_mutex_lock(&pool->lock);
+    fixed = wr_options_difference(&pool->options, &imported, false);
+    if (pool->is_closed)
+        status = wr_error_set(ret_err, WEIR_E_CLOSED, "the pool is closed");
+    else if (fixed)
+        status = wr_error_set(ret_err, WEIR_E_OPTION,
+                              "%s: cannot change while the pool lives", fixed);
+    else
+        status = change_locked(pool, &imported, ret_err);
+    pthread_mutex_unlock(&pool->lock);
+    if (status == WEIR_OK)
+        wr_resolver_set_ttl(pool->means.resolver,
+                            wr_seconds(imported.dns_min_ttl),
+                            wr_seconds(imported.dns_max_ttl));
+    return status;
+}
+
+/* --- watching ------------------------------------------------------------ */
+
+weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
+{
+    struct wr_core_counts counts;
+    struct wr_tally tally;
+    weir_pool_figures full = {0};
+
+    if (!pool || !figures || figures->size < sizeof figures->size)
+        return WEIR_E_INVALID;
+    pthread_mutex_lock(&pool->lock);
+    wr_core_counts(pool->core, &counts);
+    tally = pool->tally;
+    pthread_mutex_unlock(&pool->lock);
+    full.open = counts.open;
+    full.idle = counts.idle;
+    full.leased = counts.leased;
+    full.dialing = counts.dialing;
+    full.waiting = counts.waiting;
+    full.buckets = counts.buckets;
+    full.requests = tally.requests;
+    full.responses = tally.responses;
+    full.failures = tally.failures;
+    full.leases = counts.leases;
+    full.reused = counts.reused;
+    full.dialed = counts.dialed;
+    full.dial_failures = counts.dial_failures;
+    full.tls_resumed = tally.tls_resumed;
+    full.stale_retries = tally.stale_retries;
+    full.queued = counts.queued;
+    full.queue_full = counts.queue_full;
+    full.acquire_timeouts = counts.acquire_timeouts;
+    full.bytes_sent = tally.bytes_sent;
+    full.bytes_received = tally.bytes_received;
+    for (unsigned i = 0; i < WEIR_CLOSE_REASON_COUNT; i++)
+        full.closed[i] = counts.closed[i];
+    wr_export(figures, &full, sizeof full);
+    return WEIR_OK;
+}

@@ -1,0 +1,17 @@
+/* Shared by the files of the API. */
+#ifndef WR_API_POOL_H
+#define WR_API_POOL_H
+
+#include <stddef.h>
+
+#include "drive/runtime.h"
+
+/* Copies a struct to a caller's, which may be of an older or newer version: its
+ * first member says how large it is, and keeps saying so; members that this
+ * version does not know become zero. */
+void wr_export(void *caller, const void *ours, size_t ours_size);
+
+/* The reason why there is no shared pool, for calls that were given NULL. */
+weir_status wr_no_pool(weir_error *ret_err);
+
+#endif

@@ -1,0 +1,266 @@
+/* Building requests. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "conn/request.h"
+#include "http/emit.h"
+#include "http/field.h"
+#include "net/addr.h"
+
+static struct wr_slice slice_of(const char *text)
+{
+    return (struct wr_slice){text, strlen(text)};
+}
+
+static weir_status missing(weir_error *ret_err, const char *what)
+{
+    return wr_error_set(ret_err, WEIR_E_INVALID, "%s is NULL", what);
+}
+
+weir_status weir_request_new(const char *method, const char *url,
+                             weir_request **ret_request, weir_error *ret_err)
+{
+    struct weir_request *request;
+    weir_status status;
+
+    if (!method || !url || !ret_request)
+        return missing(ret_err, !method ? "method"
+                                : !url  ? "url"
+                                        : "ret_request");
+    status = wr_check_method(slice_of(method), ret_err);
+    if (status != WEIR_OK)
+        return status;
+    request = wr_calloc(1, sizeof *request);
+    if (!request)
+        return wr_error_no_memory(ret_err);
+    status = wr_url_parse(&request->url, url, strlen(url), ret_err);
+    if (status == WEIR_OK) {
+        request->method = wr_strdup(method);
+        if (!request->method)
+            status = wr_error_no_memory(ret_err);
+    }
+    if (status != WEIR_OK) {
+        weir_request_free(request);
+        return status;
+    }
+    request->is_head = strcmp(method, "HEAD") == 0;
+    request->is_idempotent = wr_method_is_idempotent(slice_of(method));
+    for (unsigned i = 0; i < WR_TIMEOUTS; i++)
+        request->timeouts[i] = -1;
+    *ret_request = request;
+    return WEIR_OK;
+}
+
+void weir_request_free(weir_request *request)
+{
+    if (!request)
+        return;
+    wr_request_forget(request);
+    wr_buf_done(&request->head);
+    wr_source_done(&request->body);
+    wr_buf_done(&request->fields);
+    wr_url_done(&request->url);
+    wr_free(request->method);
+    wr_free(request->host_field);
+    wr_free(request->isolation);
+    wr_free(request->unix_path);
+    wr_free(request->address);
+    wr_free(request->local_address);
+    wr_free(request);
+}
+
+/* Replaces an owned text by a copy of another; NULL = none. */
+static weir_status set_text(struct weir_request *request, char **at,
+                            const char *text, weir_error *ret_err)
+{
+    char *copy = NULL;
+
+    if (text) {
+        copy = wr_strdup(text);
+        if (!copy)
+            return wr_error_no_memory(ret_err);
+    }
+    wr_free(*at);
+    *at = copy;
+    wr_request_forget(request);
+    return WEIR_OK;
+}
+
+weir_status weir_request_add_field(weir_request *request, const char *name,
+                                   const char *value, weir_error *ret_err)
+{
+    weir_status status;
+
+    if (!request || !name || !value)
+        return missing(ret_err, !request ? "request"
+                                : !name  ? "name"
+                                         : "value");
+    if (wr_slice_is(slice_of(name), "host")) {
+        status = wr_check_host(slice_of(value), ret_err);
+        if (status != WEIR_OK)
+            return status;
+        return set_text(request, &request->host_field, value, ret_err);
+    }
+    status = wr_emit_field(&request->fields, slice_of(name), slice_of(value),
+                           ret_err);
+    if (status == WEIR_OK)
+        wr_request_forget(request);
+    return status;
+}
+
+/* --- body ---------------------------------------------------------------- */
+
+static void replace_body(struct weir_request *request,
+                         const struct wr_source *body)
+{
+    wr_source_done(&request->body);
+    request->body = *body;
+    wr_request_forget(request);
+}
+
+weir_status weir_request_set_body(weir_request *request, const void *bytes,
+                                  size_t length, weir_error *ret_err)
+{
+    struct wr_source body;
+
+    if (!request || (!bytes && length))
+        return missing(ret_err, !request ? "request" : "bytes");
+    wr_source_memory(&body, bytes ? bytes : "", length);
+    replace_body(request, &body);
+    return WEIR_OK;
+}
+
+weir_status weir_request_set_body_copy(weir_request *request, const void *bytes,
+                                       size_t length, weir_error *ret_err)
+{
+    struct wr_source body;
+    weir_status status;
+
+    if (!request || (!bytes && length))
+        return missing(ret_err, !request ? "request" : "bytes");
+    status = wr_source_copy(&body, bytes ? bytes : "", length, ret_err);
+    if (status == WEIR_OK)
+        replace_body(request, &body);
+    return status;
+}
+
+weir_status weir_request_set_body_file(weir_request *request, const char *path,
+                                       weir_error *ret_err)
+{
+    struct wr_source body;
+    weir_status status;
+
+    if (!request || !path)
+        return missing(ret_err, !request ? "request" : "path");
+    status = wr_source_file(&body, path, ret_err);
+    if (status == WEIR_OK)
+        replace_body(request, &body);
+    return status;
+}
+
+weir_status weir_request_set_body_reader(weir_request *request, uint64_t length,
+                                         weir_body_read_fn read,
+                                         weir_body_rewind_fn rewind, void *user,
+                                         weir_error *ret_err)
+{
+    struct wr_source body;
+
+    if (!request || !read)
+        return missing(ret_err, !request ? "request" : "read");
+    wr_source_reader(&body, length, read, rewind, user);
+    replace_body(request, &body);
+    return WEIR_OK;
+}
+
+weir_status weir_request_set_expect_continue(weir_request *request, double wait,
+                                             weir_error *ret_err)
+{
+    if (!request)
+        return missing(ret_err, "request");
+    if (!(wait >= 0))
+        return wr_error_set(ret_err, WEIR_E_OPTION,
+                            "wait: found %g, expected 0 or more seconds", wait);
+    request->expect_ns = wr_seconds(wait);
+    wr_request_forget(request);
+    return WEIR_OK;
+}
+
+/* --- the rest ------------------------------------------------------------ */
+
+weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
+                                     double seconds, weir_error *ret_err)
+{
+    if (!request)
+        return missing(ret_err, "request");
+    if ((unsigned)which >= WR_TIMEOUTS || seconds != seconds)
+        return wr_error_set(ret_err, WEIR_E_OPTION,
+                            "time limit %d: found %g, expected seconds",
+                            (int)which, seconds);
+    if (which == WEIR_TIMEOUT_CONNECT && seconds == 0)
+        seconds = 1e10; /* none */
+    request->timeouts[which] = seconds;
+    return WEIR_OK;
+}
+
+void weir_request_set_replayable(weir_request *request, bool yes)
+{
+    if (request)
+        request->is_replayable = yes;
+}
+
+weir_status weir_request_set_isolation(weir_request *request, const char *tag,
+                                       weir_error *ret_err)
+{
+    if (!request)
+        return missing(ret_err, "request");
+    return set_text(request, &request->isolation, tag, ret_err);
+}
+
+weir_status weir_request_set_unix_socket(weir_request *request,
+                                         const char *path, weir_error *ret_err)
+{
+    struct wr_addr addr;
+
+    if (!request)
+        return missing(ret_err, "request");
+    if (path && !wr_addr_unix(&addr, path))
+        return wr_error_set(ret_err, WEIR_E_OPTION,
+                            "Unix socket: the path has %zu bytes, expected 1 "
+                            "to 107",
+                            strlen(path));
+    return set_text(request, &request->unix_path, path, ret_err);
+}
+
+/* NULL, or an IP literal. */
+static weir_status set_address(struct weir_request *request, char **at,
+                               const char *what, const char *address,
+                               weir_error *ret_err)
+{
+    struct wr_addr addr;
+
+    if (!request)
+        return missing(ret_err, "request");
+    if (address && !wr_addr_parse(&addr, address, 0))
+        return wr_error_set(ret_err, WEIR_E_OPTION,
+                            "%s: found \"%.64s\", expected an IPv4 or IPv6 "
+                            "address",
+                            what, address);
+    return set_text(request, at, address, ret_err);
+}
+
+weir_status weir_request_set_address(weir_request *request, const char *address,
+                                     weir_error *ret_err)
+{
+    return set_address(request, request ? &request->address : NULL, "address",
+                       address, ret_err);
+}
+
+weir_status weir_request_set_local_address(weir_request *request,
+                                           const char *address,
+                                           weir_error *ret_err)
+{
+    return set_address(request, request ? &request->local_address : NULL,
+                       "local address", address, ret_err);
+}

@@ -1,0 +1,181 @@
+/* Reading responses. */
+#include <string.h>
+
+#include <weir/response.h>
+
+#include "api/pool.h"
+#include "base/error.h"
+#include "drive/blocking.h"
+#include "net/clock.h"
+
+weir_status weir_response_read(weir_response *response, void *buf, size_t cap,
+                               size_t *ret_len, weir_error *ret_err)
+{
+    if (!response || !buf || !cap || !ret_len)
+        return wr_error_set(ret_err, WEIR_E_INVALID,
+                            "weir_response_read: an argument is NULL, or cap "
+                            "is 0");
+    if (response->is_collected)
+        return wr_error_set(ret_err, WEIR_E_STATE,
+                            "weir_response_read: the whole body has been "
+                            "fetched; see weir_response_body()");
+    return wr_blocking_read(response, buf, cap, ret_len, ret_err);
+}
+
+void weir_response_free(weir_response *response)
+{
+    if (response)
+        wr_blocking_end(response);
+}
+
+int weir_response_status(const weir_response *response)
+{
+    return response->exchange.head.status;
+}
+
+int weir_response_version(const weir_response *response)
+{
+    return response->exchange.head.version;
+}
+
+weir_slice weir_response_reason(const weir_response *response)
+{
+    const struct wr_head *head = &response->exchange.head;
+
+    return (weir_slice){response->exchange.in.data + head->reason,
+                        head->reason_len};
+}
+
+/* --- fields -------------------------------------------------------------- */
+
+static weir_field field_at(const struct wr_head *head, const char *block,
+                           size_t index)
+{
+    const struct wr_field_ref *ref = &head->fields[index];
+
+    if (index >= head->field_count)
+        return (weir_field){{NULL, 0}, {NULL, 0}};
+    return (weir_field){{block + ref->name, ref->name_len},
+                        {block + ref->value, ref->value_len}};
+}
+
+size_t weir_response_field_count(const weir_response *response)
+{
+    return response->exchange.head.field_count;
+}
+
+weir_field weir_response_field(const weir_response *response, size_t index)
+{
+    return field_at(&response->exchange.head, response->exchange.in.data,
+                    index);
+}
+
+weir_slice weir_response_find(const weir_response *response, const char *name)
+{
+    const size_t len = strlen(name);
+
+    for (size_t i = 0; i < response->exchange.head.field_count; i++) {
+        const weir_field field = weir_response_field(response, i);
+
+        if (field.name.len == len &&
+            wr_equal_nocase(field.name.data, name, len))
+            return field.value;
+    }
+    return (weir_slice){NULL, 0};
+}
+
+size_t weir_response_trailer_count(const weir_response *response)
+{
+    const struct wr_exchange *ex = &response->exchange;
+
+    return ex->state == WR_EXCHANGE_DONE ? ex->trailers.field_count : 0;
+}
+
+weir_field weir_response_trailer(const weir_response *response, size_t index)
+{
+    const struct wr_exchange *ex = &response->exchange;
+
+    if (index >= weir_response_trailer_count(response))
+        return (weir_field){{NULL, 0}, {NULL, 0}};
+    return field_at(&ex->trailers, ex->in.data + ex->trailers_at, index);
+}
+
+/* --- body and circumstances ---------------------------------------------- */
+
+weir_slice weir_response_body(const weir_response *response)
+{
+    struct wr_slice body;
+
+    if (!response->is_collected)
+        return (weir_slice){NULL, 0};
+    body = wr_exchange_collected(&response->exchange);
+    return (weir_slice){body.data, body.len};
+}
+
+uint64_t weir_response_length(const weir_response *response)
+{
+    const struct wr_exchange *ex = &response->exchange;
+    const struct wr_head_facts *facts = &ex->head.facts;
+
+    return facts->has_length && !facts->has_transfer_encoding
+               ? facts->content_length
+               : WEIR_LENGTH_UNKNOWN;
+}
+
+uint64_t weir_response_connection(const weir_response *response)
+{
+    return response->number;
+}
+
+bool weir_response_is_reused(const weir_response *response)
+{
+    return response->is_reused;
+}
+
+const char *weir_response_peer(const weir_response *response)
+{
+    /* Written on demand: one thread at a time uses a response. */
+    struct weir_response *mine = (struct weir_response *)(uintptr_t)response;
+    struct wr_addr addr = {.len = sizeof response->peer};
+
+    if (!mine->peer_text[0]) {
+        memcpy(&addr.sa, &response->peer, sizeof response->peer);
+        wr_addr_text(&addr, mine->peer_text, sizeof mine->peer_text);
+    }
+    return mine->peer_text;
+}
+
+const char *weir_response_tls(const weir_response *response)
+{
+    return response->tls_text;
+}
+
+/* --- times --------------------------------------------------------------- */
+
+static double span(uint64_t from_ns, uint64_t to_ns)
+{
+    return from_ns && to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
+}
+
+void weir_response_timings(const weir_response *response,
+                           weir_timings *ret_timings)
+{
+    const struct wr_call_times *times = &response->times;
+    const uint64_t dial_ns =
+        times->dial.resolve_ns + times->dial.connect_ns + times->dial.tls_ns;
+    const uint64_t end_ns = times->ended_ns ? times->ended_ns : wr_now();
+    const double waited = span(times->begun_ns, times->granted_ns);
+    const double dialed = (double)dial_ns / 1e9;
+    const weir_timings timings = {
+        .wait = waited > dialed ? waited - dialed : 0,
+        .resolve = (double)times->dial.resolve_ns / 1e9,
+        .connect = (double)times->dial.connect_ns / 1e9,
+        .tls = (double)times->dial.tls_ns / 1e9,
+        .send = span(times->granted_ns, times->sent_ns),
+        .first_byte = span(times->sent_ns, times->head_ns),
+        .body = span(times->head_ns, end_ns),
+        .total = span(times->begun_ns, end_ns),
+    };
+
+    wr_export(ret_timings, &timings, sizeof timings);
+}

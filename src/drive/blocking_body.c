@@ -1,0 +1,169 @@
+/* The blocking driver: reading bodies. */
+#include <string.h>
+
+#include "base/error.h"
+#include "drive/blocking.h"
+#include "drive/lease.h"
+#include "drive/receive.h"
+#include "net/clock.h"
+
+enum {
+    DRAIN_MAX = 65536,      /* rest of a body that is read to save a lease */
+    DIRECT_MIN = 4096,      /* smaller reads go through the buffer */
+    COLLECT_STEP = 1 << 20, /* room taken at a time for a known length */
+};
+
+/* A body has failed: the lease ends, and later reads say so again. */
+static weir_status fail_body(struct weir_response *response, weir_error *err)
+{
+    wr_fail_lease(response, err, WEIR_STAGE_BODY);
+    response->failure = *err;
+    return err->code;
+}
+
+weir_status wr_blocking_collect(struct weir_response *response,
+                                weir_error *ret_err)
+{
+    struct wr_exchange *ex = &response->exchange;
+    weir_error scratch;
+    weir_error *err = ret_err ? ret_err : &scratch;
+    uint64_t now_ns = response->times.head_ns;
+    enum wr_step step = WR_STEP_DONE;
+
+    response->is_collected = true;
+    while (response->conn) {
+        size_t want;
+        size_t cap;
+        size_t len = 0;
+        char *at;
+
+        step = wr_exchange_collect(ex, response->limits.max_body, &want, err);
+        if (step == WR_STEP_WAIT) {
+            want = want < COLLECT_STEP ? want : COLLECT_STEP;
+            if (!wr_exchange_room(ex, want ? want : WR_RECEIVE_CHUNK, &at,
+                                  &cap)) {
+                wr_error_no_memory(err);
+                return fail_body(response, err);
+            }
+            step = wr_receive(response, at, cap, now_ns, &len, err);
+            now_ns = wr_now();
+        }
+        if (step == WR_STEP_ERROR)
+            return fail_body(response, err);
+        if (step == WR_STEP_DONE)
+            wr_finish_lease(response);
+        else
+            wr_exchange_received(ex, len);
+    }
+    return WEIR_OK;
+}
+
+/* Copies decoded bytes that wait. */
+static size_t take_unread(struct weir_response *response, void *buf, size_t cap)
+{
+    struct wr_slice *unread = &response->unread;
+    const size_t len = unread->len < cap ? unread->len : cap;
+
+    if (len)
+        memcpy(buf, unread->data, len);
+    unread->data += len;
+    unread->len -= len;
+    return len;
+}
+
+/* Receives more of the body: into the caller's buffer if it can, and then
+ * *ret_len tells how much; else into the response's. */
+static enum wr_step receive_body(struct weir_response *response, void *buf,
+                                 size_t cap, size_t *ret_len, weir_error *err)
+{
+    struct wr_exchange *ex = &response->exchange;
+    const size_t direct = wr_exchange_direct(ex);
+    enum wr_step step;
+    size_t len;
+    char *at;
+
+    if (direct > 0 && cap >= DIRECT_MIN) {
+        step = wr_receive(response, buf, cap < direct ? cap : direct, wr_now(),
+                          &len, err);
+        if (step == WR_STEP_WAIT) {
+            wr_exchange_took(ex, len);
+            *ret_len = len;
+        }
+        return step;
+    }
+    if (!wr_exchange_room(ex, WR_RECEIVE_CHUNK, &at, &cap)) {
+        wr_error_no_memory(err);
+        return WR_STEP_ERROR;
+    }
+    step = wr_receive(response, at, cap, wr_now(), &len, err);
+    if (step == WR_STEP_WAIT)
+        wr_exchange_received(ex, len);
+    return step;
+}
+
+weir_status wr_blocking_read(struct weir_response *response, void *buf,
+                             size_t cap, size_t *ret_len, weir_error *ret_err)
+{
+    weir_error scratch;
+    weir_error *err = ret_err ? ret_err : &scratch;
+    size_t len = take_unread(response, buf, cap);
+
+    while (len == 0 && response->conn) {
+        enum wr_step step =
+            wr_exchange_next(&response->exchange, &response->unread, err);
+
+        if (step == WR_STEP_WAIT) {
+            len = take_unread(response, buf, cap);
+            if (len == 0)
+                step = receive_body(response, buf, cap, &len, err);
+        }
+        if (step == WR_STEP_ERROR)
+            return fail_body(response, err);
+        if (step == WR_STEP_DONE)
+            wr_finish_lease(response);
+    }
+    if (len == 0 && response->failure.code != WEIR_OK) {
+        *err = response->failure;
+        return err->code;
+    }
+    *ret_len = len;
+    return WEIR_OK;
+}
+
+/* Reads what is left of a body if it is short and has already come, so that
+ * the connection can be lent again; never waits, decodes nothing but framing,
+ * takes no memory. */
+static void drain(struct weir_response *response)
+{
+    struct wr_exchange *ex = &response->exchange;
+    size_t budget = DRAIN_MAX;
+
+    for (;;) {
+        struct wr_slice data;
+        char *at;
+        size_t cap;
+        size_t len;
+        const enum wr_step step = wr_exchange_next(ex, &data, NULL);
+
+        if (step != WR_STEP_WAIT)
+            return;
+        if (data.len > 0)
+            continue;
+        if (!wr_exchange_room(ex, 0, &at, &cap) || cap == 0 ||
+            wr_transport_read(&response->conn->io, at, cap, true, &len) !=
+                WR_IO_OK ||
+            len > budget)
+            return;
+        budget -= len;
+        wr_exchange_received(ex, len);
+    }
+}
+
+void wr_blocking_end(struct weir_response *response)
+{
+    if (response->conn) {
+        drain(response);
+        wr_finish_lease(response);
+    }
+    wr_let_go(response);
+}

@@ -1,0 +1,111 @@
+#include "drive/lease.h"
+
+#include <string.h>
+
+#include "conn/reuse.h"
+#include "net/clock.h"
+
+static weir_close_reason reason_of(weir_status status)
+{
+    switch (weir_status_class(status)) {
+    case WEIR_CLASS_TIME:
+        return WEIR_CLOSE_TIMEOUT;
+    case WEIR_CLASS_PEER:
+        return status == WEIR_E_RESET ? WEIR_CLOSE_PEER_CLOSED
+                                      : WEIR_CLOSE_PROTOCOL;
+    case WEIR_CLASS_LIMIT:
+        return WEIR_CLOSE_PROTOCOL;
+    case WEIR_CLASS_CLOSED:
+        return WEIR_CLOSE_SHUTDOWN;
+    case WEIR_CLASS_TLS:
+        return WEIR_CLOSE_IO;
+    default:
+        return WEIR_CLOSE_ABANDONED;
+    }
+}
+
+/* What must outlive the lease. */
+void wr_keep_peer(struct weir_response *response)
+{
+    const struct wr_conn *conn = response->conn;
+
+    response->peer = conn->peer;
+    if (conn->io.tls)
+        strncpy(response->tls_text, wr_tls_text(conn->io.tls),
+                sizeof response->tls_text - 1);
+    else
+        response->tls_text[0] = '\0';
+    response->peer_text[0] = '\0';
+    if (conn->peer.sin6_family == 0)
+        wr_conn_peer_text(conn, response->peer_text,
+                          sizeof response->peer_text);
+}
+
+/* Gives the lease back with a verdict. */
+static void release(struct weir_response *response,
+                    const struct wr_verdict *verdict)
+{
+    struct weir_pool *pool = response->pool;
+    const wr_conn_id id = response->conn->id;
+
+    if (WR_TRACES(pool) && verdict->is_reusable)
+        wr_trace(pool, WEIR_TRACE_RELEASE, response->number,
+                 response->conn->target->origin,
+                 response->times.ended_ns - response->times.begun_ns,
+                 "may be lent again");
+    response->conn = NULL;
+    pthread_mutex_lock(&pool->lock);
+    pool->tally.responses += response->times.head_ns != 0;
+    pool->tally.bytes_sent += response->exchange.bytes_sent;
+    pool->tally.bytes_received += response->exchange.bytes_received;
+    wr_core_release(pool->core, id, response->times.ended_ns,
+                    verdict->is_reusable, verdict->reason, verdict->keep_ns);
+    wr_settle_if_needed_locked(pool);
+    if (pool->is_closed)
+        pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The exchange has come to its end in good order. */
+void wr_finish_lease(struct weir_response *response)
+{
+    const struct wr_verdict verdict =
+        wr_judge(&response->exchange, response->conn);
+
+    response->times.ended_ns = wr_now();
+    release(response, &verdict);
+}
+
+/* Ends a lease after a failure; fills in what the error says of the call. */
+void wr_fail_lease(struct weir_response *response, weir_error *err,
+                   weir_stage stage)
+{
+    struct weir_pool *pool = response->pool;
+    const struct wr_verdict verdict = {.reason = reason_of(err->code)};
+
+    if (err->stage == WEIR_STAGE_NONE)
+        err->stage = stage;
+    err->connection = response->number;
+    err->reused = response->is_reused;
+    err->may_have_been_processed = response->exchange.has_sent_any;
+    wr_exchange_fail(&response->exchange);
+    response->times.ended_ns = wr_now();
+    if (response->conn)
+        release(response, &verdict);
+    pthread_mutex_lock(&pool->lock);
+    pool->tally.failures++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Gives up the response itself. */
+void wr_let_go(struct weir_response *response)
+{
+    struct weir_pool *pool = response->pool;
+    struct weir_response *surplus;
+
+    pthread_mutex_lock(&pool->lock);
+    surplus = wr_keep_response_locked(pool, response);
+    wr_unref_unlock(pool);
+    if (surplus)
+        wr_response_delete(surplus);
+}

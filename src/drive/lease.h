@@ -1,0 +1,20 @@
+/* The end of a lease: giving the connection back with a verdict, and the
+ * response after it. */
+#ifndef WR_DRIVE_LEASE_H
+#define WR_DRIVE_LEASE_H
+
+#include "drive/runtime.h"
+
+/* Keeps what the caller may ask of the peer after the lease. */
+void wr_keep_peer(struct weir_response *response);
+/* The exchange has come to its end in good order, or is given up: judges, and
+ * gives the lease back. */
+void wr_finish_lease(struct weir_response *response);
+/* Ends the lease after a failure; fills in what the error says of the call.
+ * `stage` unless the error has one. */
+void wr_fail_lease(struct weir_response *response, weir_error *err,
+                   weir_stage stage);
+/* Gives up a response that holds no lease. */
+void wr_let_go(struct weir_response *response);
+
+#endif

@@ -1,0 +1,126 @@
+/* The runtime: what a pool is made of and what all drivers share.
+ *
+ * One lock guards the core, the lists and the figures.  Decisions are made
+ * under it; callbacks, I/O and closing happen outside it.  Functions that end
+ * in _locked want it held; wr_settle_locked lets go of it and takes it again.
+ */
+#ifndef WR_DRIVE_RUNTIME_H
+#define WR_DRIVE_RUNTIME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <weir/pool.h>
+
+#include "conn/conn.h"
+#include "conn/dial.h"
+#include "conn/request.h"
+#include "conn/response.h"
+#include "net/resolver.h"
+#include "net/tls.h"
+#include "pool/core.h"
+
+/* Given-back responses that a pool keeps, and the largest buffer of one. */
+enum {
+    WR_SPARES_MAX = 64,
+    WR_SPARE_BUFFER_MAX = 65536
+};
+
+/* A thread that waits for a connection; lives on its stack. */
+struct wr_waiter {
+    wr_ticket_id ticket;  /* 0 = none, or it has ended */
+    wr_conn_id dial_id;   /* a dial offered to this thread; 0 = none */
+    struct wr_dial *dial; /* the same, already under way elsewhere, or NULL */
+    struct wr_conn *conn; /* granted */
+    bool is_reused;
+    weir_status status; /* failed, unless WEIR_OK */
+    weir_error error;
+    const struct wr_target *target;
+    int wake_fd;         /* while it polls in a dial: eventfd; else -1 */
+    pthread_cond_t wake; /* otherwise */
+    TAILQ_ENTRY(wr_waiter) link;
+};
+
+TAILQ_HEAD(wr_waiter_list, wr_waiter);
+
+/* Figures that the core does not keep. */
+struct wr_tally {
+    uint64_t requests;
+    uint64_t responses;
+    uint64_t failures;
+    uint64_t tls_resumed;
+    uint64_t stale_retries;
+    uint64_t bytes_sent;
+    uint64_t bytes_received;
+};
+
+struct weir_pool {
+    /* Immutable after opening. */
+    struct wr_surroundings surroundings;
+    struct wr_dial_means means;
+    struct wr_tls_context *tls;
+    weir_trace_fn trace;
+    void *trace_user;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* something was given back, while closing */
+    unsigned refs;          /* the handle, leases, and responses in use */
+    bool is_closed;         /* no new calls */
+    bool is_cut;            /* the grace is over */
+    struct wr_core *core;
+    struct wr_conn_list conns;
+    struct wr_waiter_list waiters; /* in order of arrival */
+    struct wr_response_stack spares;
+    unsigned spare_count;
+    uint64_t conn_numbers;
+    struct wr_tally tally;
+    const weir_error *dial_error; /* detail for a FAIL while one is settled */
+    weir_pool_options options;    /* as they stand; strings are owned */
+    char *options_block;
+    struct wr_call_limits limits; /* from options, in nanoseconds */
+    struct wr_head_limits head_limits;
+    uint64_t validate_ns;
+};
+
+/* Carries out all actions of the core; closes connections outside the lock. */
+void wr_settle_locked(struct weir_pool *pool);
+/* wr_settle_locked, if there is anything to do. */
+static inline void wr_settle_if_needed_locked(struct weir_pool *pool)
+{
+    if (wr_core_has_action(pool->core))
+        wr_settle_locked(pool);
+}
+/* Does what has fallen due. */
+void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns);
+
+/* A reference; dropping the last one frees the pool, so the lock is released
+ * by wr_unref_unlock. */
+static inline void wr_ref_locked(struct weir_pool *pool)
+{
+    pool->refs++;
+}
+void wr_unref_unlock(struct weir_pool *pool);
+
+/* A response to use, from the spares if there is one.  NULL: no memory. */
+struct weir_response *wr_take_response_locked(struct weir_pool *pool);
+/* Gives one back that holds no lease.  Returns it if it must be deleted, which
+ * the caller does outside the lock; NULL otherwise. */
+struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
+                                              struct weir_response *response);
+
+/* A dial that came to its end: a new connection joins the pool's list. */
+void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
+                     wr_conn_id id);
+
+/* Sets the limits that follow from pool->options. */
+void wr_apply_options_locked(struct weir_pool *pool);
+void wr_core_limits_from(const weir_pool_options *options,
+                         struct wr_core_limits *ret_limits);
+
+/* Tells the trace, if there is one.  Not under the lock. */
+__attribute__((format(printf, 6, 7))) void
+wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
+         const char *origin, uint64_t elapsed_ns, const char *format, ...);
+#define WR_TRACES(pool) __builtin_expect((pool)->trace != NULL, 0)
+
+#endif
