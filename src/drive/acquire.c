@@ -100,21 +100,15 @@ static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
 static bool hand_over_locked(struct weir_pool *pool, struct wr_dial *dial,
                              wr_conn_id id)
 {
-    const struct wr_key *key = &wr_dial_target(dial)->key;
-    struct wr_waiter *other;
+    struct wr_waiter *other =
+        wr_free_hand_locked(pool, &wr_dial_target(dial)->key);
 
-    TAILQ_FOREACH (other, &pool->waiters, link) {
-        const struct wr_key *wanted = &other->target->key;
-
-        if (!other->ticket || other->dial_id || wanted->len != key->len ||
-            memcmp(wanted->bytes, key->bytes, key->len) != 0)
-            continue;
-        other->dial = dial;
-        other->dial_id = id;
-        pthread_cond_signal(&other->wake);
-        return true;
-    }
-    return false;
+    if (!other)
+        return false;
+    other->dial = dial;
+    other->dial_id = id;
+    pthread_cond_signal(&other->wake);
+    return true;
 }
 
 /* The thread's dial has ended, or the thread leaves it: tells the core. */

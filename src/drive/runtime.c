@@ -1,5 +1,6 @@
 #include "drive/runtime.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,10 +67,30 @@ static void grant(const struct wr_action *action)
     wake(waiter);
 }
 
-static void offer_dial(const struct wr_action *action)
+struct wr_waiter *wr_free_hand_locked(struct weir_pool *pool,
+                                      const struct wr_key *key)
+{
+    struct wr_waiter *waiter;
+
+    TAILQ_FOREACH (waiter, &pool->waiters, link) {
+        const struct wr_key *wanted = &waiter->target->key;
+
+        if (waiter->ticket && !waiter->dial_id && wanted->len == key->len &&
+            memcmp(wanted->bytes, key->bytes, key->len) == 0)
+            return waiter;
+    }
+    return NULL;
+}
+
+/* The thread that the core suggests may be busy with another dial of the same
+ * bucket; then some older one has none: there are more tickets than dials. */
+static void offer_dial(struct weir_pool *pool, const struct wr_action *action)
 {
     struct wr_waiter *waiter = action->user;
 
+    if (waiter->dial_id)
+        waiter = wr_free_hand_locked(pool, &waiter->target->key);
+    assert(waiter);
     waiter->dial_id = action->conn;
     wake(waiter);
 }
@@ -100,7 +121,7 @@ static void take_actions_locked(struct weir_pool *pool,
             fail_waiter(pool, &action);
             break;
         case WR_ACT_DIAL:
-            offer_dial(&action);
+            offer_dial(pool, &action);
             break;
         case WR_ACT_CLOSE:
             start_close(pool, &action, closing);

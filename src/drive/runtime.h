@@ -108,6 +108,9 @@ struct weir_response *wr_take_response_locked(struct weir_pool *pool);
 struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
                                               struct weir_response *response);
 
+/* The oldest thread that waits for that bucket and has no dial, or NULL. */
+struct wr_waiter *wr_free_hand_locked(struct weir_pool *pool,
+                                      const struct wr_key *key);
 /* A dial that came to its end: a new connection joins the pool's list. */
 void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
                      wr_conn_id id);

@@ -55,11 +55,16 @@ enum {
 static inline const char *scan_short(const char *from, const char *end)
 {
 #if defined(__SSE2__)
-    for (int i = 0; i < 2 && end - from >= WIDE; i++, from += 16) {
-        const unsigned marks = wr_sse2_special(from);
+    unsigned marks;
 
+    if (end - from >= 32) {
+        marks = wr_sse2_special(from);
         if (marks)
             return from + (unsigned)__builtin_ctz(marks);
+        marks = wr_sse2_special(from + 16);
+        if (marks)
+            return from + 16 + (unsigned)__builtin_ctz(marks);
+        from += 32;
     }
 #endif
     return wr_scan(from, end);
@@ -361,7 +366,7 @@ static bool take_usual_lines(struct wr_head *head, const char *block,
     const char *stop = line;
     bool is_good = true;
 
-    while (is_good && field < bound && end - line >= WIDE) {
+    while (field < bound && end - line >= WIDE) {
         const char *colon = find_colon(line, end);
 
         if (!colon || colon == line)
@@ -374,6 +379,8 @@ static bool take_usual_lines(struct wr_head *head, const char *block,
         line = stop + 2;
         stop = line;
         is_good = take_facts(head, field++, block, err);
+        if (!is_good)
+            break;
     }
     head->field_count = (uint32_t)(field - head->fields);
     head->line = (uint32_t)(line - block);

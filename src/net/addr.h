@@ -10,7 +10,10 @@
 #include <weir/error.h>
 #include <weir/pool.h>
 
-enum { WR_ADDRS_MAX = 16, WR_ADDR_TEXT = 128 };
+enum {
+    WR_ADDRS_MAX = 16,
+    WR_ADDR_TEXT = 128
+};
 
 struct wr_addr {
     struct sockaddr_storage sa;

@@ -14,7 +14,9 @@
 #include "base/deadline.h"
 
 /* 16 c-ares sockets, or 16 connection attempts, and one to spare. */
-enum { WR_WAITS_MAX = 17 };
+enum {
+    WR_WAITS_MAX = 17
+};
 
 struct wr_waits {
     unsigned count;
@@ -40,6 +42,10 @@ static inline void wr_waits_until(struct wr_waits *waits, uint64_t deadline_ns)
 }
 
 /* How a step of a machine ended. */
-enum wr_step { WR_STEP_WAIT, WR_STEP_DONE, WR_STEP_ERROR };
+enum wr_step {
+    WR_STEP_WAIT,
+    WR_STEP_DONE,
+    WR_STEP_ERROR
+};
 
 #endif

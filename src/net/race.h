@@ -15,7 +15,7 @@
 #define WR_RACE_DELAY_NS (UINT64_C(250) * 1000000)
 
 struct wr_race_attempt {
-    int fd; /* -1 = not started, or over */
+    int fd;    /* -1 = not started, or over */
     int error; /* errno that ended it, 0 = none yet */
 };
 

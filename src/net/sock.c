@@ -6,38 +6,32 @@
 
 #include "base/deadline.h"
 
-/* What a transfer that did not happen means. */
+/* What a transfer that did not happen means.  A signal ends a wait (even under
+ * SA_RESTART, as the socket has a time limit): to begin the wait again here
+ * would let a program's timer signal put the limit off for ever. */
 static enum wr_io failure(void)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK ? WR_IO_AGAIN : WR_IO_ERROR;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+        return WR_IO_AGAIN;
+    return WR_IO_ERROR;
 }
 
 enum wr_io wr_sock_read(int fd, void *buf, size_t cap, bool dont_wait,
                         size_t *ret_len)
 {
-    const int flags = dont_wait ? MSG_DONTWAIT : 0;
+    const ssize_t got = recv(fd, buf, cap, dont_wait ? MSG_DONTWAIT : 0);
 
-    for (;;) {
-        const ssize_t got = recv(fd, buf, cap, flags);
-
-        if (got > 0) {
-            *ret_len = (size_t)got;
-            return WR_IO_OK;
-        }
-        if (got == 0)
-            return WR_IO_EOF;
-        if (errno != EINTR)
-            return failure();
+    if (got > 0) {
+        *ret_len = (size_t)got;
+        return WR_IO_OK;
     }
+    return got == 0 ? WR_IO_EOF : failure();
 }
 
 enum wr_io wr_sock_write(int fd, const void *buf, size_t len, size_t *ret_len)
 {
-    ssize_t sent;
+    const ssize_t sent = send(fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    do {
-        sent = send(fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return failure();
     *ret_len = (size_t)sent;
@@ -52,11 +46,8 @@ enum wr_io wr_sock_writev(int fd, const struct iovec *iov, int count,
         .msg_iov = (struct iovec *)(uintptr_t)iov,
         .msg_iovlen = (size_t)count,
     };
-    ssize_t sent;
+    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return failure();
     *ret_len = (size_t)sent;
@@ -81,12 +72,9 @@ int wr_sock_set_read_limit(int fd, uint64_t span_ns)
 
 enum wr_io wr_sock_peek(int fd)
 {
-    ssize_t got;
     char byte;
+    const ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    do {
-        got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
     if (got < 0)
         return failure();
     return got > 0 ? WR_IO_OK : WR_IO_EOF;

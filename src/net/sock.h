@@ -20,7 +20,8 @@ enum wr_io {
     WR_IO_ERROR, /* errno is set */
 };
 
-/* One recv; EINTR is repeated.  dont_wait: MSG_DONTWAIT.  cap >= 1. */
+/* One recv, cap >= 1; a signal ends its wait (AGAIN).  dont_wait:
+ * MSG_DONTWAIT. */
 enum wr_io wr_sock_read(int fd, void *buf, size_t cap, bool dont_wait,
                         size_t *ret_len);
 /* One send that does not wait; short counts happen. */

@@ -19,14 +19,16 @@
 #include "net/poll.h"
 #include "net/sock.h"
 
-enum { WR_DIGEST_LEN = 32 };
+enum {
+    WR_DIGEST_LEN = 32
+};
 
 struct wr_tls_options {
     bool verify;
-    const char *ca_file;   /* NULL and no ca_path: the system's store */
+    const char *ca_file; /* NULL and no ca_path: the system's store */
     const char *ca_path;
-    const char *cert_file; /* client certificate chain; NULL = none */
-    const char *key_file;  /* NULL = in cert_file */
+    const char *cert_file;   /* client certificate chain; NULL = none */
+    const char *key_file;    /* NULL = in cert_file */
     const char *min_version; /* "1.2" or "1.3" */
 };
 
@@ -61,8 +63,8 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
                                         int fd, weir_error *ret_err);
 /* Takes the handshake forward without ever waiting.
  * WAIT: *ret_waits says for what.  ERROR: WEIR_E_TLS_VERIFY with
- * X509_V_ERR_… as tls_code and the text, e.g. "TLS with example.org: certificate
- * has expired"; WEIR_E_TLS; WEIR_E_RESET if the peer went away. */
+ * X509_V_ERR_… as tls_code and the text, e.g. "TLS with example.org:
+ * certificate has expired"; WEIR_E_TLS; WEIR_E_RESET if the peer went away. */
 enum wr_step wr_tls_handshake(struct wr_tls_stream *stream,
                               struct wr_waits *ret_waits, weir_error *ret_err);
 bool wr_tls_is_resumed(const struct wr_tls_stream *stream);
@@ -73,11 +75,13 @@ const char *wr_tls_alpn(const struct wr_tls_stream *stream);
 
 /* As wr_sock_*.  Unless dont_wait, reading makes at most one receive that waits
  * (for at most the socket's read limit): AGAIN also when that brought no more
- * than a part of a record, so look at the clock and call again.  EOF only after close_notify: a bare end of the socket is
- * WR_IO_ERROR with errno == ECONNRESET and wr_tls_was_cut() true.  Writing
- * gathers the iovec into as few records as it can; after AGAIN the same bytes
- * must be offered again (SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER and
- * ENABLE_PARTIAL_WRITE are on).  Reads ahead: one recv per record burst. */
+ * than a part of a record, so look at the clock and call again.  EOF only after
+ * close_notify: a bare end of the socket is WR_IO_ERROR with errno ==
+ * ECONNRESET and wr_tls_was_cut() true.  Writing gathers the iovec into as few
+ * records as it can; after AGAIN the same bytes must be offered again
+ * (SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER and ENABLE_PARTIAL_WRITE are on).  After
+ * a failed write, what the peer has sent can still be read.  Reads ahead: one
+ * recv per record burst. */
 enum wr_io wr_tls_read(struct wr_tls_stream *stream, void *buf, size_t cap,
                        bool dont_wait, size_t *ret_len);
 enum wr_io wr_tls_writev(struct wr_tls_stream *stream, const struct iovec *iov,

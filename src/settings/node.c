@@ -56,8 +56,8 @@ const struct wr_node *wr_node_resolve(const struct wr_node *node)
 static bool is_key(const struct wr_node *key, const char *text, size_t len)
 {
     key = wr_node_resolve(key);
-    return key && key->kind == WR_NODE_SCALAR && key->len == len &&
-           !memcmp(key->text, text, len);
+    return key && key->kind == WR_NODE_SCALAR && !key->oddity &&
+           key->len == len && !memcmp(key->text, text, len);
 }
 
 static struct wr_node *find(const struct wr_node *mapping, const char *key,
@@ -80,7 +80,7 @@ const struct wr_node *wr_node_find(const struct wr_node *mapping,
 
 bool wr_node_is_null(const struct wr_node *node)
 {
-    return node->kind == WR_NODE_SCALAR && node->is_plain &&
+    return node->kind == WR_NODE_SCALAR && node->is_plain && !node->oddity &&
            wr_schema_type(node->text, node->len) == WR_SCHEMA_NULL;
 }
 
@@ -152,7 +152,7 @@ static weir_status copy(struct wr_tree *tree, const struct wr_node *from,
     if (!node)
         return wr_error_no_memory(err);
     node->is_plain = target->is_plain;
-    node->is_tagged = target->is_tagged;
+    node->oddity = target->oddity;
     *ret = node;
     return copy_children(tree, node, target, depth, err);
 }
@@ -192,7 +192,7 @@ static weir_status merge(struct wr_tree *tree, struct wr_node *mapping,
 
     if (status != WEIR_OK)
         return status;
-    if (name && name->kind == WR_NODE_SCALAR)
+    if (name && name->kind == WR_NODE_SCALAR && !name->oddity)
         old = find(mapping, name->text, name->len);
     if (!old || !target || old->kind != WR_NODE_MAPPING ||
         target->kind != WR_NODE_MAPPING)

@@ -13,9 +13,10 @@
 
 #include <weir/error.h>
 
-/* Nodes of one tree, and how deep they nest. */
+/* Nodes of one tree, how deep they nest, and bytes of one scalar. */
 #define WR_TREE_MAX 100000
 #define WR_TREE_DEPTH 64
+#define WR_TEXT_MAX 8192
 
 enum wr_node_kind {
     WR_NODE_SCALAR,
@@ -43,8 +44,8 @@ struct wr_node {
     const struct wr_node *target; /* of an alias; NULL: it has none */
     struct wr_place place;
     enum wr_node_kind kind;
-    bool is_plain;  /* a scalar without quotes */
-    bool is_tagged; /* by hand, as !!int */
+    bool is_plain;      /* a scalar without quotes */
+    const char *oddity; /* "a tag": what no setting can be; NULL: nothing */
     size_t len;
     char text[]; /* of a scalar or alias; terminated, may hold NUL */
 };

@@ -29,8 +29,8 @@ void wr_node_found(const struct wr_node *node, char found[WR_FOUND_CAP])
 
     if (!target)
         words = "an alias without its anchor";
-    else if (target->is_tagged)
-        words = "a tag";
+    else if (target->oddity)
+        words = target->oddity;
     else if (target->kind == WR_NODE_MAPPING)
         words = "a mapping";
     else if (target->kind == WR_NODE_SEQUENCE)
@@ -107,7 +107,7 @@ static weir_status refuse_key(const struct wr_section *section,
     char found[WR_FOUND_CAP];
     char spelled[NAME_MAX_LEN + 1];
 
-    if (!key || key->kind != WR_NODE_SCALAR || key->is_tagged) {
+    if (!key || key->kind != WR_NODE_SCALAR || key->oddity) {
         wr_node_found(child->key, found);
         return wr_complain(err, &child->key->place, section->name, NULL,
                            "found %s as a key, expected the name of an option",
@@ -135,7 +135,7 @@ static weir_status check_value(const struct wr_section *section,
     char found[WR_FOUND_CAP];
     char expected[WR_EXPECTED_CAP];
 
-    if (node && node->kind == WR_NODE_SCALAR && !node->is_tagged) {
+    if (node && node->kind == WR_NODE_SCALAR && !node->oddity) {
         scalar = wr_node_scalar(node);
         if (wr_value_read(option, &scalar, &value) &&
             wr_value_is_valid(option, &value))
@@ -155,7 +155,7 @@ static weir_status check_entry(const struct wr_section *section,
     const struct wr_option *option = NULL;
     const struct wr_node *first;
 
-    if (key && key->kind == WR_NODE_SCALAR && !key->is_tagged)
+    if (key && key->kind == WR_NODE_SCALAR && !key->oddity)
         option = wr_option_find_in(section->options, key->text, key->len);
     if (!option)
         return refuse_key(section, child, err);
@@ -175,9 +175,9 @@ weir_status wr_section_check(const struct wr_section *section,
     char found[WR_FOUND_CAP];
     weir_status status = WEIR_OK;
 
-    if (mapping && wr_node_is_null(mapping) && !mapping->is_tagged)
+    if (mapping && wr_node_is_null(mapping))
         return WEIR_OK;
-    if (!mapping || mapping->kind != WR_NODE_MAPPING || mapping->is_tagged) {
+    if (!mapping || mapping->kind != WR_NODE_MAPPING || mapping->oddity) {
         wr_node_found(node, found);
         return wr_complain(err, &node->place, section->name, NULL,
                            "found %s, expected a mapping", found);

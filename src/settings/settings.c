@@ -94,8 +94,8 @@ static const struct wr_section *find_section(const struct wr_node *key)
     for (size_t i = 0; key && i < SECTION_COUNT; i++) {
         const char *name = sections[i].name;
 
-        if (key->kind == WR_NODE_SCALAR && key->len == strlen(name) &&
-            !memcmp(key->text, name, key->len))
+        if (key->kind == WR_NODE_SCALAR && !key->oddity &&
+            key->len == strlen(name) && !memcmp(key->text, name, key->len))
             return &sections[i];
     }
     return NULL;

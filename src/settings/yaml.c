@@ -39,6 +39,7 @@ struct builder {
     struct anchor anchors[ANCHORS_MAX];
     size_t anchor_count;
     size_t documents;
+    char text[WR_TEXT_MAX]; /* of the last token that was read */
 };
 
 static void set_place(struct wr_place *place, const struct fy_mark *mark)
@@ -62,22 +63,74 @@ static const struct wr_node *find_anchor(const struct builder *builder,
     return NULL;
 }
 
+/* Bytes that a token takes in the file. */
+static size_t span(struct fy_token *token)
+{
+    const struct fy_mark *start = fy_token_start_mark(token);
+    const struct fy_mark *end = fy_token_end_mark(token);
+
+    return start && end ? end->input_pos - start->input_pos : 0;
+}
+
+/* Copies what an iterator goes through; false: too long, or out of memory. */
+static bool copy_chunks(struct builder *builder, struct fy_token_iter *iter,
+                        size_t *ret_len)
+{
+    const struct fy_iter_chunk *chunk = NULL;
+    size_t len = 0;
+    int failed = 0;
+
+    while ((chunk = fy_token_iter_chunk_next(iter, chunk, &failed))) {
+        if (chunk->len > WR_TEXT_MAX - len)
+            return false;
+        if (chunk->len)
+            memcpy(builder->text + len, chunk->str, chunk->len);
+        len += chunk->len;
+    }
+    *ret_len = len;
+    return !failed;
+}
+
+/* Reads a token's text to the builder.  false: it is too long, or out of
+ * memory, which the library does not tell apart.
+ *
+ * Of the library's ways to a text (0.7.12), fy_token_get_text() leaks memory
+ * when a quoted scalar has more than a few escapes and fy_token_iter_read()
+ * mixes up the chunks; and all take stack and time without bound for a block
+ * scalar of very many lines, hence the look at its span. */
+static bool read_text(struct builder *builder, struct fy_token *token,
+                      size_t *ret_len)
+{
+    struct fy_token_iter *iter;
+    bool is_read;
+
+    if (span(token) > WR_TEXT_MAX)
+        return false;
+    iter = fy_token_iter_create(token);
+    if (!iter)
+        return false;
+    is_read = copy_chunks(builder, iter, ret_len);
+    fy_token_iter_destroy(iter);
+    return is_read;
+}
+
 static weir_status set_anchor(struct builder *builder,
                               const struct wr_node *node,
                               struct fy_token *token)
 {
     struct anchor *anchor = &builder->anchors[builder->anchor_count];
     const struct wr_node *name;
-    const char *text;
     size_t len;
 
     if (builder->anchor_count == ANCHORS_MAX)
         return wr_complain(builder->err, &node->place, NULL, NULL,
                            "found more than %d anchors", ANCHORS_MAX);
-    text = fy_token_get_text(token, &len);
-    name = text ? wr_tree_add(builder->tree, WR_NODE_SCALAR, &node->place, text,
-                              len)
-                : NULL;
+    if (!read_text(builder, token, &len))
+        return wr_complain(builder->err, &node->place, NULL, NULL,
+                           "found an anchor of more than %d bytes",
+                           WR_TEXT_MAX);
+    name = wr_tree_add(builder->tree, WR_NODE_SCALAR, &node->place,
+                       builder->text, len);
     if (!name)
         return wr_error_no_memory(builder->err);
     *anchor = (struct anchor){node, name->text, name->len};
@@ -143,27 +196,33 @@ static weir_status check_room(struct builder *builder,
     return WEIR_OK;
 }
 
+static const char *find_oddity(struct fy_event *event, bool is_read)
+{
+    if (!is_read)
+        return "a text of more than 8192 bytes";
+    return fy_event_get_tag_token(event) ? "a tag" : NULL;
+}
+
 static weir_status add_node(struct builder *builder, enum wr_node_kind kind,
                             struct fy_event *event, struct fy_token *content)
 {
     const struct wr_place place = find_place(builder, event);
-    const char *text = "";
-    size_t len = 0;
     weir_status status = check_room(builder, &place);
+    size_t len = 0;
+    bool is_read;
     struct wr_node *node;
 
     if (status != WEIR_OK)
         return status;
-    if (content)
-        text = fy_token_get_text(content, &len);
-    node = text ? wr_tree_add(builder->tree, kind, &place, text, len) : NULL;
+    is_read = !content || read_text(builder, content, &len);
+    node = wr_tree_add(builder->tree, kind, &place, builder->text, len);
     if (!node)
         return wr_error_no_memory(builder->err);
     node->is_plain =
         kind == WR_NODE_SCALAR && fy_token_scalar_style(content) == FYSS_PLAIN;
-    node->is_tagged = fy_event_get_tag_token(event) != NULL;
+    node->oddity = find_oddity(event, is_read);
     if (kind == WR_NODE_ALIAS)
-        node->target = find_anchor(builder, text, len);
+        node->target = find_anchor(builder, node->text, len);
     else if (fy_event_get_anchor_token(event))
         status = set_anchor(builder, node, fy_event_get_anchor_token(event));
     if (status != WEIR_OK)
