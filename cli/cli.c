@@ -34,7 +34,9 @@ int cli_usage_error(const char *command, const char *format, ...)
 /* Edit distance of two short words, each letter changed, added or left out. */
 static size_t distance(const char *a, const char *b)
 {
-    enum { MAX = 32 };
+    enum {
+        MAX = 32
+    };
     size_t row[MAX + 1];
     const size_t len_a = strlen(a);
     const size_t len_b = strlen(b);

@@ -11,7 +11,11 @@
 #include <weir/weir.h>
 
 /* Exit codes; documented and stable. */
-enum { EXIT_ALL = 0, EXIT_SOME_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+    EXIT_ALL = 0,
+    EXIT_SOME_FAILED = 1,
+    EXIT_USAGE = 2
+};
 
 /* Each takes its own name as argv[0] and returns an exit code.  `config` is
  * the file named by --config, or NULL. */

@@ -57,11 +57,11 @@ static void print_json(const weir_settings *settings)
             section = json_object();
             json_object_set_new(root, setting.section, section);
         }
-        json_object_set_new(
-            section, setting.key,
-            json_pack("{s:s, s:s, s:i, s:i}", "value", setting.value, "layer",
-                      setting.layer, "line", (int)setting.line, "column",
-                      (int)setting.column));
+        json_object_set_new(section, setting.key,
+                            json_pack("{s:s, s:s, s:i, s:i}", "value",
+                                      setting.value, "layer", setting.layer,
+                                      "line", (int)setting.line, "column",
+                                      (int)setting.column));
     }
     json_dumpf(root, stdout, JSON_INDENT(2));
     putchar('\n');

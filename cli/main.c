@@ -11,11 +11,13 @@ static const struct command {
     int (*run)(int argc, char **argv, const char *config);
 } commands[] = {
     {"fetch", "fetch URLs through one pool", cli_fetch},
-    {"bench", "measure what the pool is worth", cli_bench},
+
     {"config", "show every setting and where it came from", cli_config},
 };
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum {
+    COMMANDS = sizeof commands / sizeof *commands
+};
 
 static void usage(FILE *out)
 {
@@ -86,9 +88,8 @@ static int take_options(int argc, char **argv, const char **config)
             *config = argv[i] + 9;
         } else {
             cli_complain("%s '%s'",
-                         strcmp(argv[i], "--config") == 0
-                             ? "no file behind"
-                             : "unknown option",
+                         strcmp(argv[i], "--config") == 0 ? "no file behind"
+                                                          : "unknown option",
                          argv[i]);
             usage(stderr);
             return -1 - EXIT_USAGE;

@@ -139,9 +139,8 @@ unsigned origin_most_open_at_one(struct origin *origin);
 unsigned origin_requests(struct origin *origin, unsigned connection);
 unsigned origin_requests_in_all(struct origin *origin);
 /* Request `index`, from 0, of a connection; NULL if there is none. */
-const struct origin_request *origin_request(struct origin *origin,
-                                            unsigned connection,
-                                            unsigned index);
+const struct origin_request *
+origin_request(struct origin *origin, unsigned connection, unsigned index);
 /* Times that bytes of a next request had come before the answer to the one
  * before (rule 2.17: never). */
 unsigned origin_pipelined(struct origin *origin);

@@ -20,9 +20,8 @@ static bool transmit(struct connection *conn, const char *bytes, size_t len)
 {
     while (len > 0) {
         const size_t step = len < 1 << 20 ? len : 1 << 20;
-        const long sent = conn->ssl
-                              ? SSL_write(conn->ssl, bytes, (int)step)
-                              : send(conn->fd, bytes, step, MSG_NOSIGNAL);
+        const long sent = conn->ssl ? SSL_write(conn->ssl, bytes, (int)step)
+                                    : send(conn->fd, bytes, step, MSG_NOSIGNAL);
 
         if (sent <= 0)
             return false;
@@ -92,9 +91,8 @@ static struct origin_request *read_head(struct connection *conn)
     const char *end;
 
     for (;;) {
-        end = conn->in_len
-                  ? memmem(conn->in, conn->in_len, "\r\n\r\n", 4)
-                  : NULL;
+        end =
+            conn->in_len ? memmem(conn->in, conn->in_len, "\r\n\r\n", 4) : NULL;
         if (end)
             break;
         if (!receive(conn))
@@ -143,7 +141,8 @@ static bool read_line(struct connection *conn, char *line, size_t cap)
     const char *end;
     size_t len;
 
-    while (!conn->in_len || !(end = memmem(conn->in, conn->in_len, "\r\n", 2))) {
+    while (!conn->in_len ||
+           !(end = memmem(conn->in, conn->in_len, "\r\n", 2))) {
         if (!receive(conn))
             return false;
     }
@@ -184,8 +183,8 @@ static bool read_body(struct connection *conn, struct origin_request *request)
     if (coding)
         request->is_complete = read_chunks(conn, request);
     else
-        request->is_complete = read_sized(
-            conn, request, length ? strtoul(length, NULL, 10) : 0);
+        request->is_complete =
+            read_sized(conn, request, length ? strtoul(length, NULL, 10) : 0);
     if (request->is_complete && conn->in_len > 0) {
         pthread_mutex_lock(&conn->origin->lock);
         conn->origin->pipelined++;
@@ -196,24 +195,234 @@ static bool read_body(struct connection *conn, struct origin_request *request)
 
 /* --- echo ---------------------------------------------------------------- */
 
+/* The answer to a request as the echo gives it; returns its length. */
+static size_t write_echo(const struct origin_request *request, char *answer,
+                         size_t cap, const char *target_end, bool closes)
+{
+    const bool is_chunked =
+        memmem(request->head, (size_t)(target_end - request->head), "chunk", 5);
+    const bool is_head = strncmp(request->head, "HEAD ", 5) == 0;
+    char token[512];
+    char framing[64];
+    int token_len;
+    int len;
+
+    token_len = snprintf(token, sizeof token, "%.*s %zu",
+                         (int)(target_end - request->head), request->head,
+                         request->body_len);
+    if (token_len < 0 || (size_t)token_len >= sizeof token)
+        origin_die("echo: the target is too long");
+    if (is_chunked)
+        snprintf(framing, sizeof framing, "Transfer-Encoding: chunked\r\n");
+    else
+        snprintf(framing, sizeof framing, "Content-Length: %d\r\n", token_len);
+    len = snprintf(answer, cap, "HTTP/1.1 200 OK\r\n%s%s\r\n", framing,
+                   closes ? "Connection: close\r\n" : "");
+    if (!is_head && is_chunked)
+        len += snprintf(answer + len, cap - (size_t)len,
+                        "%x\r\n%s\r\n0\r\n\r\n", (unsigned)token_len, token);
+    else if (!is_head)
+        len += snprintf(answer + len, cap - (size_t)len, "%s", token);
+    return (size_t)len;
+}
+
 /* Answers one request; false: the connection ends. */
 static bool echo_one(struct connection *conn,
                      const struct origin_request *request)
 {
-    const int line = (int)strcspn(request->head, "\r");
-    const bool is_head = strncmp(request->head, "HEAD ", 5) == 0;
-    const bool closes = memmem(request->head, (size_t)line, "close", 5);
-    char token[512];
+    const size_t line = strcspn(request->head, "\r");
+    const char *target_end = request->head + line - strlen(" HTTP/1.1");
+    const bool closes = memmem(request->head, line, "close", 5);
+    const bool drops = memmem(request->head, line, "drop", 4);
     char answer[1024];
-    int token_len;
-    int len;
+    const size_t len =
+        write_echo(request, answer, sizeof answer, target_end, closes);
 
-    if (memmem(request->head, (size_t)line, "drop", 4))
-        closes = true;
-    token_len = snprintf(token, sizeof token, "%.*s %zu",
-                         line - (int)strlen(" HTTP/1.1"), request->head,
-                         request->body_len);
-    if (token_len < 0 || (size_t)token_len >= sizeof token)
+    return transmit(conn, answer, len) && !closes && !drops;
+}
+
+static void echo(struct connection *conn)
+{
+    struct origin_request *request;
+
+    do {
+        request = read_head(conn);
+    } while (request && read_body(conn, request) && echo_one(conn, request));
+}
+
+/* --- ends ---------------------------------------------------------------- */
+
+static void close_in_order(struct connection *conn)
+{
+    if (conn->ssl)
+        SSL_shutdown(conn->ssl);
+    origin_drop_socket(conn);
+}
+
+static void reset(struct connection *conn)
+{
+    const struct linger linger = {1, 0};
+
+    setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    origin_drop_socket(conn);
+}
+
+static void half_close(struct connection *conn)
+{
+    if (conn->ssl)
+        SSL_shutdown(conn->ssl);
+    shutdown(conn->fd, SHUT_WR);
+}
+
+/* Waits until the peer has gone, for at most `ms`.  true: it has. */
+static bool wait_for_end(const struct connection *conn, int ms)
+{
+    struct pollfd waited = {conn->fd, POLLRDHUP, 0};
+
+    return poll(&waited, 1, ms) > 0;
+}
+
+/* --- steps --------------------------------------------------------------- */
+
+static bool send_singly(struct connection *conn, const struct origin_step *step)
+{
+    for (size_t i = 0; i < step->len; i++) {
+        if (!transmit(conn, step->bytes + i, 1))
+            return false;
+    }
+    return true;
+}
+
+static bool send_many(struct connection *conn, const struct origin_step *step)
+{
+    for (unsigned i = 0; i < step->number; i++) {
+        if (!transmit(conn, step->bytes, step->len))
+            return false;
+    }
+    return true;
+}
+
+static void drip(struct connection *conn, const struct origin_step *step)
+{
+    while (transmit(conn, step->bytes, step->len) &&
+           !wait_for_end(conn, (int)step->number))
+        ;
+}
+
+/* Carries out a step; false: nothing is left to do. */
+static bool take_step(struct connection *conn, const struct origin_step *step,
+                      struct origin_request **request)
+{
+    switch (step->verb) {
+    case ORIGIN_EXPECT:
+        *request = read_head(conn);
+        return *request && read_body(conn, *request);
+    case ORIGIN_EXPECT_HEAD:
+        *request = read_head(conn);
+        return *request != NULL;
+    case ORIGIN_EXPECT_BODY:
+        return *request && read_body(conn, *request);
+    case ORIGIN_SEND:
+        return transmit(conn, step->bytes, step->len);
+    case ORIGIN_SEND_SINGLY:
+        return send_singly(conn, step);
+    case ORIGIN_SEND_MANY:
+        return send_many(conn, step);
+    case ORIGIN_DRIP:
+        drip(conn, step);
+        return true;
+    case ORIGIN_ECHO:
+        echo(conn);
         return false;
-    return transmit(conn, answer, (size_t)len) && !closes;
+    case ORIGIN_POST:
+        origin_post(conn->origin, step->number);
+        return true;
+    case ORIGIN_WAIT:
+        return origin_await(conn->origin, step->number);
+    case ORIGIN_HALF_CLOSE:
+        half_close(conn);
+        return true;
+    case ORIGIN_HANG:
+        while (receive(conn))
+            conn->in_len = 0;
+        return true;
+    case ORIGIN_STALL:
+        wait_for_end(conn, -1);
+        return true;
+    case ORIGIN_CLOSE:
+        close_in_order(conn);
+        return true;
+    case ORIGIN_CUT:
+        origin_drop_socket(conn);
+        return true;
+    case ORIGIN_RESET:
+        reset(conn);
+        return true;
+    case ORIGIN_END:
+    case ORIGIN_AGAIN:
+        break;
+    }
+    return false;
+}
+
+static void run_script(struct connection *conn, const struct origin_step *steps)
+{
+    struct origin_request *request = NULL;
+    const struct origin_step *step = steps;
+
+    while (step->verb == ORIGIN_AGAIN || take_step(conn, step, &request))
+        step = step->verb == ORIGIN_AGAIN ? steps : step + 1;
+}
+
+static const struct origin_step *script_of(struct connection *conn)
+{
+    static const struct origin_step echoes[] = {O_ECHO, O_END};
+    struct origin *origin = conn->origin;
+    const struct origin_step *steps = NULL;
+
+    pthread_mutex_lock(&origin->lock);
+    for (unsigned i = 0; i < origin->script_count && i <= conn->number; i++) {
+        if (origin->scripts[i])
+            steps = origin->scripts[i];
+    }
+    pthread_mutex_unlock(&origin->lock);
+    return steps ? steps : echoes;
+}
+
+static bool shake_hands(struct connection *conn)
+{
+    if (!conn->origin->ctx)
+        return true;
+    conn->ssl = SSL_new(conn->origin->ctx);
+    if (!conn->ssl || SSL_set_fd(conn->ssl, conn->fd) != 1)
+        origin_die("TLS");
+    return SSL_accept(conn->ssl) == 1;
+}
+
+void *origin_talk(void *user)
+{
+    struct connection *conn = user;
+    const int one = 1;
+    sigset_t pipe_signal;
+
+    /* OpenSSL writes without MSG_NOSIGNAL; the test's other threads keep the
+     * signal, so that weir is caught when it raises it. */
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (shake_hands(conn))
+        run_script(conn, script_of(conn));
+    if (conn->fd >= 0)
+        close_in_order(conn);
+    /* A session freed without a shutdown could not be resumed. */
+    if (conn->ssl)
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(conn->ssl);
+    conn->ssl = NULL;
+    ERR_clear_error();
+    pthread_mutex_lock(&conn->origin->lock);
+    conn->is_finished = true;
+    pthread_mutex_unlock(&conn->origin->lock);
+    return NULL;
 }

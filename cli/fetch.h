@@ -1,0 +1,117 @@
+/* weir fetch, its parts: options, jobs, transfers, reports. */
+#ifndef WEIR_CLI_FETCH_H
+#define WEIR_CLI_FETCH_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "cli.h"
+
+/* A growing list of texts. */
+struct texts {
+    char **list;
+    size_t count;
+};
+void texts_add(struct texts *texts, const char *text);
+
+/* What the options say; applies to every job. */
+struct fetch_options {
+    const char *config;
+    const char *method; /* NULL: GET, HEAD with -I, POST with a body */
+    struct texts fields;
+    struct texts data;     /* -d, each as given */
+    const char *json;      /* --json, as given */
+    struct texts outputs;  /* -o, in order */
+    struct texts resolves; /* HOST:PORT:ADDR */
+    struct texts urls;
+    const char *input; /* --input */
+    const char *unix_socket;
+    const char *interface;
+    bool remote_name; /* -O */
+    bool include;     /* -i */
+    bool head;        /* -I */
+    bool fail;
+    bool silent;
+    bool verbose;
+    bool stats;
+    bool report;
+    bool no_body;
+    bool no_progress;
+    long parallel;
+    double timeouts[WEIR_TIMEOUT_TOTAL + 1]; /* below 0: the settings' */
+    weir_pool_options pool;                  /* from settings and options */
+};
+
+/* One request to make. */
+struct job {
+    char *method;
+    char *url;
+    char *id;            /* JSON text of the input's "id", or NULL */
+    struct texts fields; /* "Name: value" */
+    const char *body;    /* NULL: none, or in a file */
+    size_t body_len;
+    const char *body_file;
+    char *output; /* file, or NULL: standard output */
+};
+
+struct jobs {
+    struct job *list;
+    size_t count;
+};
+
+/* Parses the command line.  Returns -1 to go on, or an exit code. */
+int fetch_parse(int argc, char **argv, struct fetch_options *options);
+/* Makes the jobs from the URLs or the input.  false: it has complained. */
+bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs);
+void fetch_free_jobs(struct jobs *jobs);
+
+/* How a transfer went. */
+struct outcome {
+    weir_response *response; /* NULL when there was none */
+    weir_error err;          /* code WEIR_OK: all went well */
+    char *body;              /* with keep_body */
+    size_t body_len;         /* bytes received, kept or not */
+    double elapsed;
+};
+
+/* Where body bytes go. */
+struct sink {
+    FILE *file;      /* or NULL */
+    bool keep_body;  /* collect them in outcome.body */
+    bool is_bounded; /* `file` is memory: max_body holds for it too */
+    bool failed;     /* the file could not be written; errno says why */
+};
+
+/* Fetches one job and hands its body on as it comes. */
+void fetch_transfer(const struct fetch_options *options, weir_pool *pool,
+                    const struct job *job, struct sink *sink,
+                    struct outcome *outcome);
+void fetch_free_outcome(struct outcome *outcome);
+
+/* The --report json line for a job; a JSON text without line end, to free. */
+char *fetch_report(const struct fetch_options *options, const struct job *job,
+                   const struct outcome *outcome);
+
+/* A file that appears under its name only when it is whole. */
+struct whole_file {
+    FILE *file;
+    char *path;
+    char *temporary;
+};
+bool whole_open(struct whole_file *file, const char *path);
+/* Keeps it or throws it away.  false: it has complained. */
+bool whole_close(struct whole_file *file, bool keep);
+
+/* The progress line on a terminal; all functions take calls from any thread. */
+void progress_begin(size_t jobs, bool is_wanted);
+void progress_bytes(size_t bytes, uint64_t expected);
+void progress_job_done(void);
+void progress_end(void);
+/* Clears the line so that something else may be printed. */
+void progress_hide(void);
+
+/* The -v lines. */
+void fetch_trace(void *user, const weir_trace_event *event);
+
+#endif

@@ -1,0 +1,402 @@
+/* weir fetch: the command line. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fetch.h"
+
+static const char help[] =
+    "usage: weir fetch [OPTION...] URL...\n\n"
+    "Fetches URLs in their order, or --parallel, through one pool.\n\n"
+    "Request\n"
+    "  -X, --request METHOD      method\n"
+    "  -H, --header 'NAME: VALUE' add a field\n"
+    "  -d, --data DATA|@FILE|@-  body; several are joined with '&'\n"
+    "      --json DATA|@FILE|@-  body and Accept of application/json\n"
+    "  -I, --head                HEAD\n"
+    "      --input FILE|-        a URL a line, or a JSON object a line:\n"
+    "                            method, url, fields, body or body_file, id\n"
+    "Output\n"
+    "  -o, --output FILE         body to a file; once for each URL\n"
+    "  -O, --remote-name         body to a file named as in the URL\n"
+    "  -i, --include             the head of the response, too\n"
+    "      --report json         a JSON object for each request, on a line\n"
+    "      --no-body             leave the body out of the report\n"
+    "  -v, --verbose             each step of the pool as it happens\n"
+    "      --stats               figures of the pool at the end\n"
+    "  -s, --silent              no errors, no progress\n"
+    "      --no-progress         no progress\n"
+    "  -f, --fail                HTTP status of 400 or more is a failure\n"
+    "Connection\n"
+    "      --parallel N          N requests at a time over one pool\n"
+    "      --no-pool             a connection of its own for each request\n"
+    "      --unix-socket PATH    connect to a Unix-domain socket\n"
+    "      --resolve HOST:PORT:ADDR  connect to ADDR instead of asking DNS\n"
+    "      --interface ADDR      local address\n"
+    "  -4, --ipv4  -6, --ipv6    one address family only\n"
+    "TLS\n"
+    "      --cacert FILE         trust these certificates alone\n"
+    "      --capath FOLDER       the same, a hashed folder\n"
+    "      --cert FILE           client certificate, PEM\n"
+    "      --key FILE            its key, PEM\n"
+    "      --tls-min VERSION     1.2 or 1.3\n"
+    "  -k, --insecure            verify nothing\n"
+    "Limits, in seconds or bytes\n"
+    "  -m, --timeout S           the whole request\n"
+    "      --connect-timeout S   DNS, TCP and TLS\n"
+    "      --acquire-timeout S   waiting for a connection\n"
+    "      --first-byte-timeout S  request sent to first byte\n"
+    "      --read-timeout S      between two reads\n"
+    "      --max-body BYTES      largest body that a report holds\n"
+    "      --config FILE         settings on top of all layers\n\n"
+    "Exit codes: 0 all fetched, 1 some failed, 2 bad usage or settings.\n";
+
+enum {
+    OPT_JSON = 256,
+    OPT_INPUT,
+    OPT_REPORT,
+    OPT_NO_BODY,
+    OPT_STATS,
+    OPT_NO_PROGRESS,
+    OPT_PARALLEL,
+    OPT_NO_POOL,
+    OPT_UNIX_SOCKET,
+    OPT_RESOLVE,
+    OPT_INTERFACE,
+    OPT_CACERT,
+    OPT_CAPATH,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_TLS_MIN,
+    OPT_CONNECT_TIMEOUT,
+    OPT_ACQUIRE_TIMEOUT,
+    OPT_FIRST_BYTE_TIMEOUT,
+    OPT_READ_TIMEOUT,
+    OPT_MAX_BODY,
+    OPT_CONFIG,
+};
+
+static const struct option long_options[] = {
+    {"request", required_argument, NULL, 'X'},
+    {"header", required_argument, NULL, 'H'},
+    {"data", required_argument, NULL, 'd'},
+    {"json", required_argument, NULL, OPT_JSON},
+    {"head", no_argument, NULL, 'I'},
+    {"input", required_argument, NULL, OPT_INPUT},
+    {"output", required_argument, NULL, 'o'},
+    {"remote-name", no_argument, NULL, 'O'},
+    {"include", no_argument, NULL, 'i'},
+    {"report", required_argument, NULL, OPT_REPORT},
+    {"no-body", no_argument, NULL, OPT_NO_BODY},
+    {"verbose", no_argument, NULL, 'v'},
+    {"stats", no_argument, NULL, OPT_STATS},
+    {"silent", no_argument, NULL, 's'},
+    {"no-progress", no_argument, NULL, OPT_NO_PROGRESS},
+    {"fail", no_argument, NULL, 'f'},
+    {"parallel", required_argument, NULL, OPT_PARALLEL},
+    {"no-pool", no_argument, NULL, OPT_NO_POOL},
+    {"unix-socket", required_argument, NULL, OPT_UNIX_SOCKET},
+    {"resolve", required_argument, NULL, OPT_RESOLVE},
+    {"interface", required_argument, NULL, OPT_INTERFACE},
+    {"ipv4", no_argument, NULL, '4'},
+    {"ipv6", no_argument, NULL, '6'},
+    {"cacert", required_argument, NULL, OPT_CACERT},
+    {"capath", required_argument, NULL, OPT_CAPATH},
+    {"cert", required_argument, NULL, OPT_CERT},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"tls-min", required_argument, NULL, OPT_TLS_MIN},
+    {"insecure", no_argument, NULL, 'k'},
+    {"timeout", required_argument, NULL, 'm'},
+    {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
+    {"acquire-timeout", required_argument, NULL, OPT_ACQUIRE_TIMEOUT},
+    {"first-byte-timeout", required_argument, NULL, OPT_FIRST_BYTE_TIMEOUT},
+    {"read-timeout", required_argument, NULL, OPT_READ_TIMEOUT},
+    {"max-body", required_argument, NULL, OPT_MAX_BODY},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"help", no_argument, NULL, 'h'},
+    {0}};
+
+void texts_add(struct texts *texts, const char *text)
+{
+    char **list = realloc(texts->list, (texts->count + 1) * sizeof *list);
+
+    if (!list) {
+        cli_complain("out of memory");
+        exit(EXIT_SOME_FAILED);
+    }
+    texts->list = list;
+    texts->list[texts->count++] = cli_copy(text);
+}
+
+static int unknown_option(const char *word)
+{
+    const char *names[sizeof long_options / sizeof *long_options];
+    const char *near;
+    size_t count = 0;
+
+    while (long_options[count].name) {
+        names[count] = long_options[count].name;
+        count++;
+    }
+    names[count] = NULL;
+    near = strncmp(word, "--", 2) == 0 ? cli_suggest(word + 2, names) : NULL;
+    if (near)
+        return cli_usage_error("fetch", "unknown option %s; did you mean --%s?",
+                               word, near);
+    return cli_usage_error("fetch", "unknown option %s", word);
+}
+
+/* The time limits. */
+static bool take_time(struct fetch_options *options, int option)
+{
+    static const struct {
+        int option;
+        const char *name;
+        weir_timeout which;
+    } times[] = {
+        {'m', "--timeout", WEIR_TIMEOUT_TOTAL},
+        {OPT_CONNECT_TIMEOUT, "--connect-timeout", WEIR_TIMEOUT_CONNECT},
+        {OPT_ACQUIRE_TIMEOUT, "--acquire-timeout", WEIR_TIMEOUT_ACQUIRE},
+        {OPT_FIRST_BYTE_TIMEOUT, "--first-byte-timeout",
+         WEIR_TIMEOUT_FIRST_BYTE},
+        {OPT_READ_TIMEOUT, "--read-timeout", WEIR_TIMEOUT_IDLE_READ},
+    };
+
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        if (times[i].option == option)
+            return cli_seconds("fetch", times[i].name, optarg,
+                               &options->timeouts[times[i].which]);
+    }
+    return false;
+}
+
+/* What belongs to the pool; the settings come first, so these wait. */
+struct pool_changes {
+    const char *ca_file, *ca_path, *cert_file, *key_file, *tls_min;
+    bool insecure, no_pool;
+    weir_ip_version ip_version;
+    long max_body;
+};
+
+static bool take_pool_option(struct pool_changes *changes, int option)
+{
+    switch (option) {
+    case OPT_CACERT:
+        changes->ca_file = optarg;
+        return true;
+    case OPT_CAPATH:
+        changes->ca_path = optarg;
+        return true;
+    case OPT_CERT:
+        changes->cert_file = optarg;
+        return true;
+    case OPT_KEY:
+        changes->key_file = optarg;
+        return true;
+    case OPT_TLS_MIN:
+        changes->tls_min = optarg;
+        return true;
+    case 'k':
+        changes->insecure = true;
+        return true;
+    case OPT_NO_POOL:
+        changes->no_pool = true;
+        return true;
+    case '4':
+        changes->ip_version = WEIR_IP_V4;
+        return true;
+    case '6':
+        changes->ip_version = WEIR_IP_V6;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool take_flag(struct fetch_options *options, int option)
+{
+    switch (option) {
+    case 'I':
+        options->head = true;
+        return true;
+    case 'O':
+        options->remote_name = true;
+        return true;
+    case 'i':
+        options->include = true;
+        return true;
+    case OPT_NO_BODY:
+        options->no_body = true;
+        return true;
+    case 'v':
+        options->verbose = true;
+        return true;
+    case OPT_STATS:
+        options->stats = true;
+        return true;
+    case 's':
+        options->silent = true;
+        return true;
+    case OPT_NO_PROGRESS:
+        options->no_progress = true;
+        return true;
+    case 'f':
+        options->fail = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Options with a text.  -1: taken; else an exit code, or -2: not one. */
+static int take_text(struct fetch_options *options, int option)
+{
+    switch (option) {
+    case 'X':
+        options->method = optarg;
+        return -1;
+    case 'H':
+        texts_add(&options->fields, optarg);
+        return strchr(optarg, ':') ? -1
+                                   : cli_usage_error("fetch",
+                                                     "-H '%s': expected "
+                                                     "'NAME: VALUE'",
+                                                     optarg);
+    case 'd':
+        texts_add(&options->data, optarg);
+        return -1;
+    case OPT_JSON:
+        options->json = optarg;
+        return -1;
+    case OPT_INPUT:
+        options->input = optarg;
+        return -1;
+    case 'o':
+        texts_add(&options->outputs, optarg);
+        return -1;
+    case OPT_REPORT:
+        options->report = true;
+        return strcmp(optarg, "json") == 0
+                   ? -1
+                   : cli_usage_error("fetch",
+                                     "--report: found '%s', expected json",
+                                     optarg);
+    case OPT_UNIX_SOCKET:
+        options->unix_socket = optarg;
+        return -1;
+    case OPT_RESOLVE:
+        texts_add(&options->resolves, optarg);
+        return -1;
+    case OPT_INTERFACE:
+        options->interface = optarg;
+        return -1;
+    case OPT_CONFIG:
+        options->config = optarg;
+        return -1;
+    default:
+        return -2;
+    }
+}
+
+/* Settings first, then what the command line changes in them. */
+static void change_pool(struct fetch_options *options,
+                        const struct pool_changes *changes)
+{
+    weir_pool_options *pool = &options->pool;
+
+    if (changes->ca_file || changes->ca_path) {
+        pool->ca_file = changes->ca_file;
+        pool->ca_path = changes->ca_path;
+    }
+    if (changes->cert_file)
+        pool->cert_file = changes->cert_file;
+    if (changes->key_file)
+        pool->key_file = changes->key_file;
+    if (changes->tls_min)
+        pool->tls_min_version = changes->tls_min;
+    if (changes->insecure)
+        pool->verify = false;
+    if (changes->no_pool)
+        pool->enabled = false;
+    if (changes->ip_version)
+        pool->ip_version = changes->ip_version;
+    if (changes->max_body >= 0)
+        pool->max_body = (uint64_t)changes->max_body;
+    if (options->verbose)
+        pool->trace = fetch_trace;
+    if (options->parallel > (long)pool->max_per_host &&
+        options->parallel > (long)pool->max_waiting)
+        pool->max_waiting = (unsigned)options->parallel;
+}
+
+static int check(const struct fetch_options *options)
+{
+    if (options->urls.count == 0 && !options->input)
+        return cli_usage_error("fetch", "no URL");
+    if (options->data.count > 0 && options->json)
+        return cli_usage_error("fetch", "-d and --json exclude each other");
+    if (options->remote_name && options->outputs.count > 0)
+        return cli_usage_error("fetch", "-o and -O exclude each other");
+    if (options->report &&
+        (options->remote_name || options->outputs.count || options->include))
+        return cli_usage_error("fetch",
+                               "--report excludes -o, -O and -i: the report "
+                               "holds head and body");
+    if (options->outputs.count > options->urls.count)
+        return cli_usage_error("fetch", "more -o than URLs");
+    return -1;
+}
+
+int fetch_parse(int argc, char **argv, struct fetch_options *options)
+{
+    struct pool_changes changes = {.max_body = -1};
+    weir_settings *settings;
+    int option;
+
+    for (int i = 0; i <= WEIR_TIMEOUT_TOTAL; i++)
+        options->timeouts[i] = -1;
+    options->parallel = 1;
+    optind = 1;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":X:H:d:Io:Oivsf46km:h",
+                                 long_options, NULL)) != -1) {
+        int taken;
+
+        if (option == 'h') {
+            fputs(help, stdout);
+            return EXIT_ALL;
+        }
+        if (option == ':')
+            return cli_usage_error("fetch", "%s needs an argument",
+                                   argv[optind - 1]);
+        if (option == '?')
+            return unknown_option(argv[optind - 1]);
+        if (option == OPT_PARALLEL || option == OPT_MAX_BODY) {
+            if (!cli_count("fetch",
+                           option == OPT_PARALLEL ? "--parallel" : "--max-body",
+                           optarg, option == OPT_PARALLEL,
+                           option == OPT_PARALLEL ? 10000 : 1L << 40,
+                           option == OPT_PARALLEL ? &options->parallel
+                                                  : &changes.max_body))
+                return EXIT_USAGE;
+            continue;
+        }
+        if (take_flag(options, option) || take_pool_option(&changes, option))
+            continue;
+        taken = take_text(options, option);
+        if (taken >= 0)
+            return taken;
+        if (taken == -2 && !take_time(options, option))
+            return EXIT_USAGE;
+    }
+    while (optind < argc)
+        texts_add(&options->urls, argv[optind++]);
+    if (check(options) >= 0)
+        return EXIT_USAGE;
+    settings = cli_load_settings(options->config);
+    if (!settings)
+        return EXIT_USAGE;
+    weir_settings_pool_options(settings, &options->pool);
+    change_pool(options, &changes);
+    return -1; /* the settings' strings live as long as the process */
+}

@@ -1,0 +1,167 @@
+/* What the whole-library tests share: a pool with options, and a call whose
+ * outcome can be looked at after its response is gone. */
+#ifndef INTEGRATION_CLIENT_H
+#define INTEGRATION_CLIENT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <weir/weir.h>
+
+enum {
+    BODY_MAX = 4096
+};
+
+/* One call as it ended. */
+struct outcome {
+    weir_status code;
+    weir_error err; /* code WEIR_OK: nothing in it */
+    int status;
+    bool is_reused;
+    uint64_t connection;
+    size_t len;          /* of the body, of which BODY_MAX are kept */
+    char body[BODY_MAX]; /* NUL behind it */
+};
+
+/* Options for tests: the defaults, but every idle connection is looked at
+ * before it is lent, so that no outcome depends on the bypass window. */
+static inline weir_pool_options test_options(void)
+{
+    weir_pool_options options;
+
+    weir_pool_options_init(&options);
+    options.validate_after = 0;
+    return options;
+}
+
+static inline weir_pool *must_open(const weir_pool_options *options)
+{
+    weir_pool *pool = NULL;
+    weir_error err;
+
+    if (weir_pool_open(options, &pool, &err) != WEIR_OK)
+        fail_msg("weir_pool_open: %s", err.message);
+    return pool;
+}
+
+static inline weir_request *must_request(const char *method, const char *url)
+{
+    weir_request *request = NULL;
+    weir_error err;
+
+    if (weir_request_new(method, url, &request, &err) != WEIR_OK)
+        fail_msg("weir_request_new %s %s: %s", method, url, err.message);
+    return request;
+}
+
+static inline void begin_outcome(struct outcome *out)
+{
+    memset(out, 0, offsetof(struct outcome, body));
+    out->body[0] = '\0';
+}
+
+static inline void note_response(struct outcome *out,
+                                 const weir_response *response)
+{
+    out->status = weir_response_status(response);
+    out->is_reused = weir_response_is_reused(response);
+    out->connection = weir_response_connection(response);
+}
+
+/* weir_fetch() of a request that stays the caller's. */
+static inline void fetch(weir_pool *pool, weir_request *request,
+                         struct outcome *out)
+{
+    weir_response *response = NULL;
+
+    begin_outcome(out);
+    out->code = weir_fetch(pool, request, &response, &out->err);
+    if (out->code == WEIR_OK) {
+        const weir_slice body = weir_response_body(response);
+        const size_t kept = body.len < BODY_MAX ? body.len : BODY_MAX - 1;
+
+        note_response(out, response);
+        out->len = body.len;
+        if (kept)
+            memcpy(out->body, body.data, kept);
+        out->body[kept] = '\0';
+    }
+    weir_response_free(response);
+}
+
+/* weir_send() and weir_response_read() to the end or a failure. */
+static inline void stream(weir_pool *pool, weir_request *request,
+                          struct outcome *out)
+{
+    weir_response *response = NULL;
+
+    begin_outcome(out);
+    out->code = weir_send(pool, request, &response, &out->err);
+    if (out->code != WEIR_OK)
+        return;
+    note_response(out, response);
+    for (;;) {
+        char buf[1024];
+        size_t len = 0;
+
+        out->code =
+            weir_response_read(response, buf, sizeof buf, &len, &out->err);
+        if (out->code != WEIR_OK || len == 0)
+            break;
+        if (out->len + len < BODY_MAX)
+            memcpy(out->body + out->len, buf, len);
+        out->len += len;
+    }
+    out->body[out->len < BODY_MAX ? out->len : BODY_MAX - 1] = '\0';
+    weir_response_free(response);
+}
+
+static inline void fetch_method(weir_pool *pool, const char *method,
+                                const char *url, struct outcome *out)
+{
+    weir_request *request = must_request(method, url);
+
+    fetch(pool, request, out);
+    weir_request_free(request);
+}
+
+static inline void get(weir_pool *pool, const char *url, struct outcome *out)
+{
+    fetch_method(pool, "GET", url, out);
+}
+
+/* Fails the test unless the call ended as it must, with what it said. */
+#define assert_code(outcome, wanted)                                           \
+    do {                                                                       \
+        const struct outcome *checked_ = (outcome);                            \
+                                                                               \
+        if (checked_->code != (wanted))                                        \
+            fail_msg("%s (%s), wanted %s", weir_status_name(checked_->code),   \
+                     checked_->code ? checked_->err.message : "",              \
+                     weir_status_name(wanted));                                \
+    } while (0)
+
+/* A 200 with this body. */
+#define assert_answer(outcome, text)                                           \
+    do {                                                                       \
+        assert_code(outcome, WEIR_OK);                                         \
+        assert_int_equal((outcome)->status, 200);                              \
+        assert_string_equal((outcome)->body, text);                            \
+    } while (0)
+
+static inline weir_pool_figures figures_of(weir_pool *pool)
+{
+    weir_pool_figures figures = {.size = sizeof figures};
+
+    assert_int_equal(weir_pool_stats(pool, &figures), WEIR_OK);
+    return figures;
+}
+
+#endif
