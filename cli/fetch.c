@@ -63,7 +63,7 @@ void fetch_trace(void *user, const weir_trace_event *event)
                                         [WEIR_TRACE_RELEASE] = "release",
                                         [WEIR_TRACE_CLOSE] = "close",
                                         [WEIR_TRACE_RETRY] = "retry"};
-    char number[32] = "";
+    char number[48] = "";
 
     (void)user;
     if (event->connection)

@@ -1,0 +1,206 @@
+/* One measured run: a scenario, once, in a process of its own, so that CPU time
+ * and peak memory are this run's alone. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+/* What the threads of a run share. */
+struct shared {
+    weir_pool *pool;
+    const char *url;
+    size_t total;
+    atomic_size_t next;
+    double *latencies;
+    pthread_mutex_t lock;
+    uint64_t failed;
+    char error[256];
+};
+
+static void note_failure(struct shared *shared, const char *message)
+{
+    pthread_mutex_lock(&shared->lock);
+    if (shared->failed++ == 0)
+        snprintf(shared->error, sizeof shared->error, "%s", message);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+static void *work(void *user)
+{
+    struct shared *shared = user;
+    weir_request *request;
+    weir_error err;
+
+    if (weir_request_new("GET", shared->url, &request, &err) != WEIR_OK) {
+        note_failure(shared, err.message);
+        return NULL;
+    }
+    for (;;) {
+        const size_t i = atomic_fetch_add(&shared->next, 1);
+        const double begun = cli_now();
+        weir_response *response;
+
+        if (i >= shared->total)
+            break;
+        if (weir_fetch(shared->pool, request, &response, &err) != WEIR_OK)
+            note_failure(shared, err.message);
+        else
+            weir_response_free(response);
+        shared->latencies[i] = cli_now() - begun;
+    }
+    weir_request_free(request);
+    return NULL;
+}
+
+static double cpu_seconds(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
+static void run_threads(struct shared *shared, long concurrency)
+{
+    pthread_t *threads = cli_alloc((size_t)concurrency * sizeof *threads);
+    long started = 0;
+
+    while (started + 1 < concurrency &&
+           pthread_create(&threads[started], NULL, work, shared) == 0)
+        started++;
+    work(shared);
+    while (started > 0)
+        pthread_join(threads[--started], NULL);
+    free(threads);
+}
+
+/* In the child: runs and measures. */
+static void measure(const struct scenario *scenario, const char *url,
+                    const weir_pool_options *options, struct run *run)
+{
+    struct shared shared = {.url = url,
+                            .total = (size_t)scenario->requests,
+                            .lock = PTHREAD_MUTEX_INITIALIZER};
+    weir_pool_figures figures = {.size = sizeof figures};
+    struct rusage before;
+    struct rusage after;
+    weir_error err;
+    double begun;
+
+    shared.latencies = cli_alloc(shared.total * sizeof *shared.latencies);
+    run->latencies = shared.latencies;
+    run->count = shared.total;
+    getrusage(RUSAGE_SELF, &before);
+    begun = cli_now();
+    if (weir_pool_open(options, &shared.pool, &err) != WEIR_OK) {
+        run->failed = shared.total;
+        snprintf(run->error, sizeof run->error, "%s", err.message);
+        return;
+    }
+    run_threads(&shared, scenario->concurrency);
+    weir_pool_stats(shared.pool, &figures);
+    weir_pool_free(shared.pool);
+    run->wall = cli_now() - begun;
+    getrusage(RUSAGE_SELF, &after);
+    run->cpu = cpu_seconds(&after) - cpu_seconds(&before);
+    run->memory = after.ru_maxrss;
+    run->opened = figures.dialed;
+    run->reused = figures.reused;
+    run->failed = shared.failed;
+    memcpy(run->error, shared.error, sizeof run->error);
+}
+
+static bool write_all(int fd, const void *bytes, size_t len)
+{
+    const char *at = bytes;
+
+    while (len > 0) {
+        const ssize_t put = write(fd, at, len);
+
+        if (put < 0 && errno != EINTR)
+            return false;
+        if (put > 0) {
+            at += put;
+            len -= (size_t)put;
+        }
+    }
+    return true;
+}
+
+static bool read_all(int fd, void *bytes, size_t len)
+{
+    char *at = bytes;
+
+    while (len > 0) {
+        const ssize_t got = read(fd, at, len);
+
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return false;
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+    return true;
+}
+
+static void be_child(const struct scenario *scenario, const char *url,
+                     const weir_pool_options *options, int fd)
+{
+    struct run run = {0};
+
+    measure(scenario, url, options, &run);
+    _exit(
+        write_all(fd, &run, sizeof run) &&
+                write_all(fd, run.latencies, run.count * sizeof *run.latencies)
+            ? 0
+            : 1);
+}
+
+/* The parent's side of the pipe. */
+static bool take_result(int fd, struct run *run)
+{
+    if (!read_all(fd, run, sizeof *run))
+        return false;
+    run->latencies = cli_alloc(run->count * sizeof *run->latencies);
+    return read_all(fd, run->latencies, run->count * sizeof *run->latencies);
+}
+
+bool bench_run(const struct scenario *scenario, const char *url,
+               const weir_pool_options *options, enum mode mode,
+               struct run *run)
+{
+    weir_pool_options own = *options;
+    int fds[2];
+    pid_t pid;
+    bool is_good;
+
+    own.enabled = mode == MODE_POOLED;
+    if (pipe(fds) != 0) {
+        cli_complain("bench: pipe: %s", strerror(errno));
+        return false;
+    }
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        be_child(scenario, url, &own, fds[1]);
+    }
+    close(fds[1]);
+    is_good = pid > 0 && take_result(fds[0], run);
+    close(fds[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    if (!is_good) {
+        cli_complain("bench: a run ended without a result");
+        return false;
+    }
+    if (run->failed)
+        cli_complain("bench: %llu of %zu requests failed, the first with: %s",
+                     (unsigned long long)run->failed, run->count, run->error);
+    return run->failed == 0;
+}
