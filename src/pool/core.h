@@ -127,8 +127,9 @@ void wr_core_free(struct wr_core *core);
  *   an action (often DIAL first, which may be in the queue already).
  * wait_ns: longest time in the line; 0 = granted at once, by a dial of its own,
  *   or not at all: a ticket that no dial can cover at once is refused with
- *   WEIR_E_ACQUIRE_TIMEOUT.  Time spent while covered by a dial counts too, but
- *   for a ticket with wait_ns 0, which then has no deadline.
+ *   WEIR_E_ACQUIRE_TIMEOUT.  The time limit holds while no dial covers the
+ *   ticket: a dial has a time limit of its own, and what a slow one ends in is
+ *   a connect time-out, not one of the line.
  * WEIR_E_QUEUE_FULL, WEIR_E_CLOSED, WEIR_E_NO_MEMORY: nothing has changed. */
 weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
                             uint64_t now_ns, uint64_t wait_ns, void *user,
