@@ -82,7 +82,7 @@ typedef struct weir_pool_options {
     double dns_max_ttl;        /**< an answer is kept at most; 300 */
     uint64_t max_body;         /**< bytes that weir_fetch() takes; 64 MiB */
     size_t max_status_line;    /**< bytes, 64 to 1 MiB; 8192 */
-    size_t max_header_bytes;   /**< a header or trailer section; 262144 */
+    size_t max_header_bytes;   /**< a section, 64 to 16 MiB; 262144 */
     unsigned max_header_fields; /**< fields in one section, 1 to 4096; 256 */
     weir_ip_version ip_version; /**< address families; WEIR_IP_ANY */
     const char *user_agent;     /**< NULL or "": none is sent; "weir/VERSION" */

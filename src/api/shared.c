@@ -86,7 +86,9 @@ weir_status weir_shared_open(const weir_pool_options *options,
     if (!pool) {
         status = make_locked(options, err);
         pool = atomic_load_explicit(&shared.pool, memory_order_relaxed);
-        if (status != WEIR_OK)
+        if (status == WEIR_OK)
+            shared.failure.code = WEIR_OK;
+        else
             shared.failure = *err;
     } else if (options) {
         status = compare(pool, options, err);

@@ -175,6 +175,7 @@ static void run_offered_dial_locked(struct weir_pool *pool,
         end = drive_dial(pool, dial, waiter->wake_fd, response->deadline_ns,
                          &err);
         response->times.dial = *wr_dial_times(dial);
+        waiter->stage = wr_dial_stage(dial);
     } else {
         end = DIAL_ENDED_ERROR;
         wr_error_no_memory(&err);
@@ -223,6 +224,7 @@ static void give_up_locked(struct weir_pool *pool, struct wr_waiter *waiter,
     wr_core_cancel(pool->core, waiter->ticket, wr_now());
     waiter->ticket = 0;
     waiter->status = wr_total_ran_out(response, &waiter->error);
+    waiter->error.stage = waiter->stage;
     wr_settle_if_needed_locked(pool);
 }
 
@@ -246,6 +248,7 @@ static void wait_in_line_locked(struct weir_pool *pool,
         } else if (waiter->dial_id) {
             run_offered_dial_locked(pool, waiter, target, response);
         } else {
+            waiter->stage = WEIR_STAGE_WAIT;
             /* Once its own time in the line is over and it has not failed, it
              * is covered by a dial, whose outcome will wake it. */
             if (look_ns <= now_ns)
@@ -368,6 +371,7 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
             waiter.ticket = ticket;
             waiter.target = target;
             waiter.wake_fd = -1;
+            waiter.stage = WEIR_STAGE_WAIT;
             status = queue_locked(pool, &waiter, target, response, ret_err);
             if (status != WEIR_OK)
                 return status;

@@ -170,6 +170,7 @@ static weir_status run(struct weir_response *response,
                      response->conn->target->origin, 0,
                      "the reused connection was stale");
         response->times.sent_ns = 0;
+        response->was_sent = response->exchange.has_sent_any;
         response->exchange.has_sent_any = false;
         status = wr_redial(response->pool, response, err);
         if (status == WEIR_OK)
@@ -210,6 +211,7 @@ static void begin_call_locked(struct weir_pool *pool,
     response->conn = NULL;
     response->number = 0;
     response->is_reused = false;
+    response->was_sent = false;
     response->is_collected = false;
     response->unread = (struct wr_slice){0};
     response->failure.code = WEIR_OK;

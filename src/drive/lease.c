@@ -87,7 +87,8 @@ void wr_fail_lease(struct weir_response *response, weir_error *err,
         err->stage = stage;
     err->connection = response->number;
     err->reused = response->is_reused;
-    err->may_have_been_processed = response->exchange.has_sent_any;
+    err->may_have_been_processed =
+        response->was_sent || response->exchange.has_sent_any;
     wr_exchange_fail(&response->exchange);
     response->times.ended_ns = wr_now();
     if (response->conn)

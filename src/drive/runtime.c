@@ -54,6 +54,8 @@ static void fail_waiter(struct weir_pool *pool, const struct wr_action *action)
     else
         wr_error_set(&waiter->error, action->status, "%s",
                      weir_status_meaning(action->status));
+    if (waiter->error.stage == WEIR_STAGE_NONE)
+        waiter->error.stage = WEIR_STAGE_WAIT;
     wake(waiter);
 }
 

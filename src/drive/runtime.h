@@ -31,6 +31,7 @@ struct wr_waiter {
     wr_ticket_id ticket;  /* 0 = none, or it has ended */
     wr_conn_id dial_id;   /* a dial offered to this thread; 0 = none */
     struct wr_dial *dial; /* the same, already under way elsewhere, or NULL */
+    weir_stage stage;     /* how far it has come */
     struct wr_conn *conn; /* granted */
     bool is_reused;
     weir_status status; /* failed, unless WEIR_OK */

@@ -13,10 +13,11 @@
 
 #include <weir/error.h>
 
-/* Nodes of one tree, how deep they nest, and bytes of one scalar. */
+/* Nodes of one tree, how deep they nest, and bytes and lines of one scalar. */
 #define WR_TREE_MAX 100000
 #define WR_TREE_DEPTH 64
-#define WR_TEXT_MAX 8192
+#define WR_TEXT_MAX 4096
+#define WR_LINES_MAX 100
 
 enum wr_node_kind {
     WR_NODE_SCALAR,

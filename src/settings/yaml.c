@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "settings/section.h"
 #include "settings/text.h"
+#include "settings/yaml_text.h"
 
 /* Anchors that one file may set. */
 enum {
@@ -63,72 +64,23 @@ static const struct wr_node *find_anchor(const struct builder *builder,
     return NULL;
 }
 
-/* Bytes that a token takes in the file. */
-static size_t span(struct fy_token *token)
-{
-    const struct fy_mark *start = fy_token_start_mark(token);
-    const struct fy_mark *end = fy_token_end_mark(token);
-
-    return start && end ? end->input_pos - start->input_pos : 0;
-}
-
-/* Copies what an iterator goes through; false: too long, or out of memory. */
-static bool copy_chunks(struct builder *builder, struct fy_token_iter *iter,
-                        size_t *ret_len)
-{
-    const struct fy_iter_chunk *chunk = NULL;
-    size_t len = 0;
-    int failed = 0;
-
-    while ((chunk = fy_token_iter_chunk_next(iter, chunk, &failed))) {
-        if (chunk->len > WR_TEXT_MAX - len)
-            return false;
-        if (chunk->len)
-            memcpy(builder->text + len, chunk->str, chunk->len);
-        len += chunk->len;
-    }
-    *ret_len = len;
-    return !failed;
-}
-
-/* Reads a token's text to the builder.  false: it is too long, or out of
- * memory, which the library does not tell apart.
- *
- * Of the library's ways to a text (0.7.12), fy_token_get_text() leaks memory
- * when a quoted scalar has more than a few escapes and fy_token_iter_read()
- * mixes up the chunks; and all take stack and time without bound for a block
- * scalar of very many lines, hence the look at its span. */
-static bool read_text(struct builder *builder, struct fy_token *token,
-                      size_t *ret_len)
-{
-    struct fy_token_iter *iter;
-    bool is_read;
-
-    if (span(token) > WR_TEXT_MAX)
-        return false;
-    iter = fy_token_iter_create(token);
-    if (!iter)
-        return false;
-    is_read = copy_chunks(builder, iter, ret_len);
-    fy_token_iter_destroy(iter);
-    return is_read;
-}
-
 static weir_status set_anchor(struct builder *builder,
                               const struct wr_node *node,
                               struct fy_token *token)
 {
     struct anchor *anchor = &builder->anchors[builder->anchor_count];
     const struct wr_node *name;
-    size_t len;
+    const char *oddity = NULL;
+    size_t len = 0;
 
     if (builder->anchor_count == ANCHORS_MAX)
         return wr_complain(builder->err, &node->place, NULL, NULL,
                            "found more than %d anchors", ANCHORS_MAX);
-    if (!read_text(builder, token, &len))
+    if (!wr_yaml_text(token, builder->text, &len, &oddity))
+        return wr_error_no_memory(builder->err);
+    if (oddity)
         return wr_complain(builder->err, &node->place, NULL, NULL,
-                           "found an anchor of more than %d bytes",
-                           WR_TEXT_MAX);
+                           "found %s as an anchor", oddity);
     name = wr_tree_add(builder->tree, WR_NODE_SCALAR, &node->place,
                        builder->text, len);
     if (!name)
@@ -196,11 +148,18 @@ static weir_status check_room(struct builder *builder,
     return WEIR_OK;
 }
 
-static const char *find_oddity(struct fy_event *event, bool is_read)
+static weir_status set_properties(struct builder *builder, struct wr_node *node,
+                                  struct fy_event *event)
 {
-    if (!is_read)
-        return "a text of more than 8192 bytes";
-    return fy_event_get_tag_token(event) ? "a tag" : NULL;
+    struct fy_token *anchor = fy_event_get_anchor_token(event);
+
+    if (node->kind == WR_NODE_ALIAS) {
+        node->target = find_anchor(builder, node->text, node->len);
+        return WEIR_OK;
+    }
+    if (fy_event_get_tag_token(event))
+        node->oddity = "a tag";
+    return anchor ? set_anchor(builder, node, anchor) : WEIR_OK;
 }
 
 static weir_status add_node(struct builder *builder, enum wr_node_kind kind,
@@ -208,23 +167,21 @@ static weir_status add_node(struct builder *builder, enum wr_node_kind kind,
 {
     const struct wr_place place = find_place(builder, event);
     weir_status status = check_room(builder, &place);
+    const char *oddity = NULL;
     size_t len = 0;
-    bool is_read;
     struct wr_node *node;
 
     if (status != WEIR_OK)
         return status;
-    is_read = !content || read_text(builder, content, &len);
+    if (content && !wr_yaml_text(content, builder->text, &len, &oddity))
+        return wr_error_no_memory(builder->err);
     node = wr_tree_add(builder->tree, kind, &place, builder->text, len);
     if (!node)
         return wr_error_no_memory(builder->err);
     node->is_plain =
         kind == WR_NODE_SCALAR && fy_token_scalar_style(content) == FYSS_PLAIN;
-    node->oddity = find_oddity(event, is_read);
-    if (kind == WR_NODE_ALIAS)
-        node->target = find_anchor(builder, node->text, len);
-    else if (fy_event_get_anchor_token(event))
-        status = set_anchor(builder, node, fy_event_get_anchor_token(event));
+    node->oddity = oddity;
+    status = set_properties(builder, node, event);
     if (status != WEIR_OK)
         return status;
     attach(builder, node);
