@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,23 +139,56 @@ static inline void get(weir_pool *pool, const char *url, struct outcome *out)
     fetch_method(pool, "GET", url, out);
 }
 
+/* A GET on a thread of its own. */
+struct call {
+    pthread_t thread;
+    weir_pool *pool;
+    const char *url;
+    struct outcome out; /* once it has been joined */
+};
+
+static inline void *run_call(void *user)
+{
+    struct call *call = user;
+
+    get(call->pool, call->url, &call->out);
+    return NULL;
+}
+
+static inline void start_call(struct call *call, weir_pool *pool,
+                              const char *url)
+{
+    call->pool = pool;
+    call->url = url;
+    if (pthread_create(&call->thread, NULL, run_call, call) != 0)
+        fail_msg("no thread");
+}
+
+static inline void join_call(struct call *call)
+{
+    pthread_join(call->thread, NULL);
+}
+
+static inline void check_code(const struct outcome *out, weir_status wanted,
+                              const char *file, int line)
+{
+    if (out->code == wanted)
+        return;
+    print_error("%s (%s), wanted %s\n", weir_status_name(out->code),
+                out->code ? out->err.message : "", weir_status_name(wanted));
+    _fail(file, line);
+}
+
 /* Fails the test unless the call ended as it must, with what it said. */
-#define assert_code(outcome, wanted)                                           \
-    do {                                                                       \
-        const struct outcome *checked_ = (outcome);                            \
-                                                                               \
-        if (checked_->code != (wanted))                                        \
-            fail_msg("%s (%s), wanted %s", weir_status_name(checked_->code),   \
-                     checked_->code ? checked_->err.message : "",              \
-                     weir_status_name(wanted));                                \
-    } while (0)
+#define assert_code(ended, wanted)                                             \
+    check_code((ended), (wanted), __FILE__, __LINE__)
 
 /* A 200 with this body. */
-#define assert_answer(outcome, text)                                           \
+#define assert_answer(ended, text)                                             \
     do {                                                                       \
-        assert_code(outcome, WEIR_OK);                                         \
-        assert_int_equal((outcome)->status, 200);                              \
-        assert_string_equal((outcome)->body, text);                            \
+        assert_code((ended), WEIR_OK);                                         \
+        assert_int_equal((ended)->status, 200);                                \
+        assert_string_equal((ended)->body, (text));                            \
     } while (0)
 
 static inline weir_pool_figures figures_of(weir_pool *pool)
@@ -162,6 +197,13 @@ static inline weir_pool_figures figures_of(weir_pool *pool)
 
     assert_int_equal(weir_pool_stats(pool, &figures), WEIR_OK);
     return figures;
+}
+
+/* Until so many callers stand in line. */
+static inline void await_waiting(weir_pool *pool, uint64_t wanted)
+{
+    while (figures_of(pool).waiting != wanted)
+        sched_yield();
 }
 
 #endif
