@@ -78,8 +78,8 @@ WEIR_API weir_status weir_request_set_body_copy(weir_request *request,
                                                 size_t length,
                                                 weir_error *ret_err);
 /**
- * Body from a file, opened now and read from its start at each send.  A
- * regular file is sent with its length, anything else chunked.
+ * Body from a file, opened now.  A regular file is sent with its length, and
+ * from its start at each send; anything else is sent chunked, and once.
  * @retval WEIR_E_FILE  it cannot be opened; system_code says why.
  */
 WEIR_API weir_status weir_request_set_body_file(weir_request *request,

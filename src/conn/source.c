@@ -46,8 +46,8 @@ weir_status wr_source_file(struct wr_source *source, const char *path,
     }
     *source = (struct wr_source){
         .kind = WR_SOURCE_FILE, .fd = fd, .length = WEIR_LENGTH_UNKNOWN};
-    source->is_seekable = lseek(fd, 0, SEEK_CUR) == 0;
-    if (S_ISREG(info.st_mode))
+    source->is_seekable = S_ISREG(info.st_mode);
+    if (source->is_seekable)
         source->length = (uint64_t)info.st_size;
     return WEIR_OK;
 }

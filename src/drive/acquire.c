@@ -79,6 +79,8 @@ static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
     const struct wr_waits *ready = NULL;
     unsigned told = 0;
 
+    bool is_over = false;
+
     for (;;) {
         const uint64_t now_ns = wr_now();
         const enum wr_step step =
@@ -88,9 +90,11 @@ static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
             trace_dial(pool, dial, &told, now_ns);
         if (step != WR_STEP_WAIT)
             return step == WR_STEP_DONE ? DIAL_ENDED_OK : DIAL_ENDED_ERROR;
-        wait_for(&waits, wake_fd, until_ns);
-        if (is_woken(&waits, wake_fd) || wr_now() >= until_ns)
+        if (is_over)
             return DIAL_INTERRUPTED;
+        wait_for(&waits, wake_fd, until_ns);
+        /* One more step: it may be done by now. */
+        is_over = is_woken(&waits, wake_fd) || wr_now() >= until_ns;
         ready = &waits;
     }
 }

@@ -11,10 +11,11 @@
 /* --- one exchange -------------------------------------------------------- */
 
 /* Receives once and parses the head.  DONE: the final head is in. */
-static enum wr_step receive_head(struct weir_response *response,
+static enum wr_step receive_head(struct weir_response *response, bool dont_wait,
                                  uint64_t now_ns, weir_error *err)
 {
     struct wr_exchange *ex = &response->exchange;
+    enum wr_step step;
     char *at;
     size_t cap;
     size_t len;
@@ -23,7 +24,9 @@ static enum wr_step receive_head(struct weir_response *response,
         wr_error_no_memory(err);
         return WR_STEP_ERROR;
     }
-    if (wr_receive(response, at, cap, now_ns, &len, err) != WR_STEP_WAIT)
+    step = dont_wait ? wr_receive_now(response, at, cap, &len, err)
+                     : wr_receive(response, at, cap, now_ns, &len, err);
+    if (step != WR_STEP_WAIT)
         return WR_STEP_ERROR;
     wr_exchange_received(ex, len);
     return wr_exchange_parse_head(ex, err);
@@ -41,7 +44,7 @@ static enum wr_step send_blocked(struct weir_response *response,
     if (events & POLLOUT)
         return WR_STEP_WAIT;
     if (events)
-        return receive_head(response, now_ns, err);
+        return receive_head(response, true, now_ns, err);
     if (now_ns < response->deadline_ns)
         return WR_STEP_WAIT;
     wr_total_ran_out(response, err);
@@ -62,7 +65,7 @@ static enum wr_step send_held(struct weir_response *response, weir_error *err)
         const uint64_t now_ns = wr_now();
 
         if (events) {
-            const enum wr_step step = receive_head(response, now_ns, err);
+            const enum wr_step step = receive_head(response, true, now_ns, err);
 
             if (step != WR_STEP_WAIT)
                 return step;
@@ -141,7 +144,7 @@ static weir_status transact(struct weir_response *response,
     *ret_stage = WEIR_STAGE_RESPONSE;
     for (uint64_t now_ns = response->times.sent_ns; step == WR_STEP_WAIT;
          now_ns = wr_now())
-        step = receive_head(response, now_ns, err);
+        step = receive_head(response, false, now_ns, err);
     return step == WR_STEP_DONE ? WEIR_OK : err->code;
 }
 

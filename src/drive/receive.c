@@ -91,6 +91,19 @@ enum wr_step wr_receive(struct weir_response *response, void *at, size_t cap,
     }
 }
 
+enum wr_step wr_receive_now(struct weir_response *response, void *at,
+                            size_t cap, size_t *ret_len, weir_error *err)
+{
+    const enum wr_io io =
+        wr_transport_read(&response->conn->io, at, cap, true, ret_len);
+
+    if (io == WR_IO_AGAIN)
+        *ret_len = 0;
+    if (io == WR_IO_OK || io == WR_IO_AGAIN)
+        return WR_STEP_WAIT;
+    return transport_ended(response, io, errno, err);
+}
+
 short wr_wait_socket(const struct weir_response *response, short events,
                      uint64_t deadline_ns)
 {

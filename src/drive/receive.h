@@ -9,6 +9,10 @@
  * DONE: the peer's close ended the body.  ERROR: *err. */
 enum wr_step wr_receive(struct weir_response *response, void *at, size_t cap,
                         uint64_t now_ns, size_t *ret_len, weir_error *err);
+/* The same without waiting: WAIT with *ret_len 0 when there is nothing (what is
+ * there may be no data: TLS tickets). */
+enum wr_step wr_receive_now(struct weir_response *response, void *at,
+                            size_t cap, size_t *ret_len, weir_error *err);
 /* Waits until the socket can be written, or has something to read, or the
  * deadline.  Returns the events; 0 = the deadline, or a signal. */
 short wr_wait_socket(const struct weir_response *response, short events,

@@ -710,7 +710,7 @@ weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id id,
     (void)now_ns;
     if (!conn)
         return WEIR_E_STATE;
-    core->counts.dial_failures++;
+    core->counts.dial_failures += status != WEIR_E_CANCELLED;
     if (ticket && ticket->outcome == WR_ACT_NONE &&
         ticket->bucket == conn->bucket)
         fail_ticket(core, ticket, status);

@@ -145,7 +145,8 @@ weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id ticket,
  * rests as idle. */
 weir_status wr_core_dialed(struct wr_core *core, wr_conn_id conn,
                            uint64_t now_ns, void *opaque, unsigned capacity);
-/* A dial failed: the ticket `blame` fails with `status` if it still waits, else
+/* A dial failed, or was given up (WEIR_E_CANCELLED, not counted as a failure):
+ * the ticket `blame` fails with `status` if it still waits, else
  * nobody fails (blame 0: nobody).  The others of the bucket stay; a new dial
  * may follow for them. */
 weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id conn,

@@ -14,10 +14,17 @@
 #define uthash_free(ptr, size) wr_free(ptr)
 #include <uthash.h>
 
-enum conn_state { CONN_FREE, CONN_DIALING, CONN_OPEN, CONN_CLOSING };
+enum conn_state {
+    CONN_FREE,
+    CONN_DIALING,
+    CONN_OPEN,
+    CONN_CLOSING
+};
 
 /* Records live in chunks, so that they never move; a free one is in a list. */
-enum { CHUNK_RECORDS = 128 };
+enum {
+    CHUNK_RECORDS = 128
+};
 
 struct conn {
     enum conn_state state;
@@ -25,17 +32,17 @@ struct conn {
     uint32_t generation;
     unsigned capacity;
     unsigned leases;
-    unsigned cover;   /* DIALING: tickets that this dial is under way for */
-    bool is_used;     /* has been lent */
-    bool is_doomed;   /* OPEN: closed when its last lease is back */
-    bool is_renewed;  /* opaque was exchanged in place */
+    unsigned cover;  /* DIALING: tickets that this dial is under way for */
+    bool is_used;    /* has been lent */
+    bool is_doomed;  /* OPEN: closed when its last lease is back */
+    bool is_renewed; /* opaque was exchanged in place */
     weir_close_reason reason; /* doomed or closing */
     struct bucket *bucket;
     void *opaque;
     uint64_t opened_ns;
-    uint64_t idle_since_ns; /* 0 = never given back nor rested */
-    uint64_t expiry_ns;     /* while idle */
-    struct wr_heap_node due; /* in core->due; its key may be too early */
+    uint64_t idle_since_ns;     /* 0 = never given back nor rested */
+    uint64_t expiry_ns;         /* while idle */
+    struct wr_heap_node due;    /* in core->due; its key may be too early */
     TAILQ_ENTRY(conn) lendable; /* in bucket->lendable */
     TAILQ_ENTRY(conn) lru;      /* idle: in core->idle; free: in core->spare */
     TAILQ_ENTRY(conn) action;   /* a DIAL or CLOSE that waits */
@@ -52,7 +59,8 @@ struct ticket {
     uint32_t generation;
     struct bucket *bucket;
     struct conn *granted;
-    struct conn *dial; /* the DIAL that was suggested to it, if still in queue */
+    struct conn
+        *dial; /* the DIAL that was suggested to it, if still in queue */
     void *user;
     uint64_t arrival;
     uint64_t deadline_ns; /* WR_HEAP_NONE = none */
@@ -93,9 +101,9 @@ struct wr_core {
     size_t ticket_count;
     size_t conn_chunk_cap;
     size_t ticket_chunk_cap;
-    struct wr_heap due;     /* conns: idle and age limits */
-    struct wr_heap waits;   /* tickets: time limits */
-    struct wr_heap hungry;  /* buckets, by arrival of their oldest uncovered */
+    struct wr_heap due;    /* conns: idle and age limits */
+    struct wr_heap waits;  /* tickets: time limits */
+    struct wr_heap hungry; /* buckets, by arrival of their oldest uncovered */
     uint64_t arrivals;
     uint64_t uncovered; /* tickets */
     struct wr_core_counts counts;
