@@ -159,8 +159,11 @@ static void assert_figures(const struct worker *sum)
     assert_int_equal(figures.waiting, 0);
     assert_int_equal(figures.open, figures.idle);
     assert_int_equal(figures.dialed, figures.open + closed);
-    assert_int_equal(figures.dialed, origin_connections(origin));
-    assert_int_equal(figures.dial_failures, 0);
+    /* A dial that nobody needs any more is given up, perhaps after the origin
+     * has accepted it. */
+    assert_true(origin_connections(origin) >= figures.dialed);
+    assert_true(origin_connections(origin) <=
+                figures.dialed + figures.dial_failures);
     assert_int_equal(figures.closed[WEIR_CLOSE_PROTOCOL], 0);
     assert_int_equal(figures.closed[WEIR_CLOSE_UNEXPECTED_DATA], 0);
 }

@@ -140,7 +140,7 @@ static bool write_config(const struct peer *peer, const char *certs)
     fprintf(file,
             "server {\n"
             "listen 127.0.0.1:%u;\nlisten 127.0.0.1:%u ssl;\n"
-            "listen unix:%s;\n"
+            "listen unix:%s;\nssl_protocols TLSv1.2 TLSv1.3;\n"
             "ssl_certificate %s/server.pem;\n"
             "ssl_certificate_key %s/server.key;\n"
             "root %s/www;\n"
