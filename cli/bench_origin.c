@@ -1,7 +1,7 @@
 /* The embedded origin: libmicrohttpd in a child process, so that its CPU time
  * and memory are not the client's. */
-#include <errno.h>
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>

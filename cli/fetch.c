@@ -256,14 +256,13 @@ int cli_fetch(int argc, char **argv, const char *config)
 {
     struct fetch_options options = {.config = config};
     struct jobs jobs = {0};
-    const int parsed = fetch_parse(argc, argv, &options);
-    int status;
+    int status = fetch_parse(argc, argv, &options);
 
-    if (parsed >= 0)
-        return parsed;
-    if (!fetch_make_jobs(&options, &jobs))
-        return EXIT_USAGE;
-    status = fetch(&options, &jobs);
-    fetch_free_jobs(&jobs);
+    if (status < 0) {
+        status = fetch_make_jobs(&options, &jobs) ? fetch(&options, &jobs)
+                                                  : EXIT_USAGE;
+        fetch_free_jobs(&jobs);
+    }
+    fetch_free_options(&options);
     return status;
 }

@@ -14,6 +14,7 @@ struct texts {
     size_t count;
 };
 void texts_add(struct texts *texts, const char *text);
+void texts_free(struct texts *texts);
 
 /* What the options say; applies to every job. */
 struct fetch_options {
@@ -58,10 +59,12 @@ struct job {
 struct jobs {
     struct job *list;
     size_t count;
+    char *common_body; /* what the bodies of several jobs point to */
 };
 
 /* Parses the command line.  Returns -1 to go on, or an exit code. */
 int fetch_parse(int argc, char **argv, struct fetch_options *options);
+void fetch_free_options(struct fetch_options *options);
 /* Makes the jobs from the URLs or the input.  false: it has complained. */
 bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs);
 void fetch_free_jobs(struct jobs *jobs);

@@ -247,8 +247,6 @@ static bool take_object(const char *input, size_t line, json_t *object,
 {
     const char *unknown = unknown_key(object);
     const json_t *id = json_object_get(object, "id");
-    char *body = NULL;
-    char *body_file = NULL;
     size_t len;
     char why[160];
 
@@ -261,15 +259,15 @@ static bool take_object(const char *input, size_t line, json_t *object,
     }
     if (!take_member(object, "method", &job->method, &len) ||
         !take_member(object, "url", &job->url, &len) ||
-        !take_member(object, "body", &body, &job->body_len) ||
-        !take_member(object, "body_file", &body_file, &len))
+        !take_member(object, "body", &job->own_body, &job->body_len) ||
+        !take_member(object, "body_file", &job->own_body_file, &len))
         return bad_line(input, line,
                         "method, url, body and body_file must be strings");
-    job->body = body;
-    job->body_file = body_file;
+    job->body = job->own_body;
+    job->body_file = job->own_body_file;
     if (!job->url)
         return bad_line(input, line, "no \"url\"");
-    if (body && body_file)
+    if (job->body && job->body_file)
         return bad_line(input, line, "body and body_file exclude each other");
     if (!take_fields(job, json_object_get(object, "fields")))
         return bad_line(input, line,
@@ -334,8 +332,10 @@ static bool read_input(const char *input, struct jobs *jobs)
 bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs)
 {
     struct common_body body = {0};
+    const bool is_made = make_body(options, &body);
 
-    if (!make_body(options, &body))
+    jobs->common_body = body.bytes;
+    if (!is_made)
         return false;
     for (size_t i = 0; i < options->urls.count; i++) {
         struct job *job = add_job(jobs);
@@ -364,9 +364,10 @@ void fetch_free_jobs(struct jobs *jobs)
         free(job->url);
         free(job->id);
         free(job->output);
-        for (size_t j = 0; j < job->fields.count; j++)
-            free(job->fields.list[j]);
-        free(job->fields.list);
+        free(job->own_body);
+        free(job->own_body_file);
+        texts_free(&job->fields);
     }
     free(jobs->list);
+    free(jobs->common_body);
 }

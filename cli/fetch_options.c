@@ -128,6 +128,23 @@ void texts_add(struct texts *texts, const char *text)
     texts->list[texts->count++] = cli_copy(text);
 }
 
+void texts_free(struct texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->list[i]);
+    free(texts->list);
+}
+
+void fetch_free_options(struct fetch_options *options)
+{
+    texts_free(&options->fields);
+    texts_free(&options->data);
+    texts_free(&options->outputs);
+    texts_free(&options->resolves);
+    texts_free(&options->urls);
+    weir_settings_free(options->settings);
+}
+
 static int unknown_option(const char *word)
 {
     const char *names[sizeof long_options / sizeof *long_options];
@@ -350,7 +367,6 @@ static int check(const struct fetch_options *options)
 int fetch_parse(int argc, char **argv, struct fetch_options *options)
 {
     struct pool_changes changes = {.max_body = -1};
-    weir_settings *settings;
     int option;
 
     for (int i = 0; i <= WEIR_TIMEOUT_TOTAL; i++)
@@ -393,10 +409,10 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
         texts_add(&options->urls, argv[optind++]);
     if (check(options) >= 0)
         return EXIT_USAGE;
-    settings = cli_load_settings(options->config);
-    if (!settings)
+    options->settings = cli_load_settings(options->config);
+    if (!options->settings)
         return EXIT_USAGE;
-    weir_settings_pool_options(settings, &options->pool);
+    weir_settings_pool_options(options->settings, &options->pool);
     change_pool(options, &changes);
-    return -1; /* the settings' strings live as long as the process */
+    return -1;
 }

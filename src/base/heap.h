@@ -33,6 +33,10 @@ struct wr_heap {
     size_t removed;
 };
 
+/* The struct that a node is a member of. */
+#define WR_OWNER(node, type, member)                                           \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
 /* Room for `count` nodes in all.  false: out of memory, heap unchanged. */
 bool wr_heap_reserve(struct wr_heap *heap, size_t count);
 /* Inserts a node that is in no heap; room must have been reserved. */

@@ -64,8 +64,9 @@ static size_t take_unread(struct weir_response *response, void *buf, size_t cap)
     struct wr_slice *unread = &response->unread;
     const size_t len = unread->len < cap ? unread->len : cap;
 
-    if (len)
-        memcpy(buf, unread->data, len);
+    if (len == 0)
+        return 0;
+    memcpy(buf, unread->data, len);
     unread->data += len;
     unread->len -= len;
     return len;

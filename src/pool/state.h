@@ -109,4 +109,50 @@ struct wr_core {
     struct wr_core_counts counts;
 };
 
+/* --- records.c --- */
+
+uint64_t wr_pool_handle(uint32_t index, uint32_t generation);
+struct conn *wr_pool_find_conn(const struct wr_core *core, wr_conn_id id);
+struct ticket *wr_pool_find_ticket(const struct wr_core *core, wr_ticket_id id);
+wr_conn_id wr_pool_id_of(const struct conn *conn);
+bool wr_pool_add_tickets(struct wr_core *core);
+bool wr_pool_reserve_conns(struct wr_core *core, uint64_t tickets,
+                           uint64_t max_total);
+void wr_pool_free_ticket(struct wr_core *core, struct ticket *ticket);
+
+/* --- line.c --- */
+
+struct bucket *wr_pool_find_bucket(const struct wr_core *core,
+                                   const struct wr_key *key);
+struct bucket *wr_pool_add_bucket(struct wr_core *core,
+                                  const struct wr_key *key);
+void wr_pool_drop_if_empty(struct wr_core *core, struct bucket *bucket);
+void wr_pool_update_hungry(struct wr_core *core, struct bucket *bucket);
+void wr_pool_settle_cover(struct wr_core *core, struct bucket *bucket);
+void wr_pool_leave_line(struct wr_core *core, struct ticket *ticket);
+void wr_pool_fail_ticket(struct wr_core *core, struct ticket *ticket,
+                         weir_status status);
+
+/* --- conns.c --- */
+
+uint64_t wr_pool_age_limit(const struct wr_core *core, const struct conn *conn);
+bool wr_pool_is_idle(const struct conn *conn);
+void wr_pool_make_lendable(struct bucket *bucket, struct conn *conn);
+bool wr_pool_has_room(const struct conn *conn);
+void wr_pool_rest(struct wr_core *core, struct conn *conn, uint64_t now_ns,
+                  uint64_t keep_ns);
+void wr_pool_lend(struct wr_core *core, struct conn *conn, bool *ret_was_used);
+void wr_pool_free_conn(struct wr_core *core, struct conn *conn);
+void wr_pool_start_close(struct wr_core *core, struct conn *conn,
+                         weir_close_reason reason);
+void wr_pool_close_idle(struct wr_core *core, struct conn *conn,
+                        weir_close_reason reason);
+void wr_pool_doom(struct conn *conn, weir_close_reason reason);
+weir_close_reason wr_pool_expiry_reason(const struct wr_core *core,
+                                        const struct conn *conn,
+                                        uint64_t now_ns);
+void wr_pool_serve_line(struct wr_core *core, struct bucket *bucket);
+uint64_t wr_pool_hungry_count(const struct wr_core *core);
+void wr_pool_rebalance(struct wr_core *core);
+
 #endif
