@@ -41,7 +41,9 @@ struct fetch_options {
     bool no_progress;
     long parallel;
     double timeouts[WEIR_TIMEOUT_TOTAL + 1]; /* below 0: the settings' */
-    weir_pool_options pool;                  /* from settings and options */
+    weir_settings *settings;
+    weir_pool_options pool; /* from settings, whose strings it borrows, and
+                             * options */
 };
 
 /* One request to make. */
@@ -53,7 +55,9 @@ struct job {
     const char *body;    /* NULL: none, or in a file */
     size_t body_len;
     const char *body_file;
-    char *output; /* file, or NULL: standard output */
+    char *output;   /* file, or NULL: standard output */
+    char *own_body; /* what body points to, when it is this job's */
+    char *own_body_file;
 };
 
 struct jobs {
