@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "certs.h"
 #include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -367,6 +368,52 @@ static void test_a_reset_while_idle_is_found_by_the_peek(void **state)
     check_found_by_the_peek(resets_while_idle);
 }
 
+/* --- over TLS ------------------------------------------------------------ */
+
+static const struct origin_step cuts_while_idle[] = {
+    O_EXPECT, O_SEND(HELLO), O_WAIT(0), O_CUT, O_POST(1), O_END};
+
+/* The idle connection ends with close_notify, without, and with a reset. */
+static void check_over_tls(void **state, bool is_careful)
+{
+    static const struct origin_step *const scripts[] = {
+        closes_while_idle, cuts_while_idle, resets_while_idle};
+    char *certs = certs_new();
+
+    assert_non_null(certs);
+    for (unsigned i = 0; i < 3; i++) {
+        weir_pool_options options = test_options();
+        struct outcome out;
+
+        tear_down(state);
+        origin = origin_start(&(struct origin_options){.certs = certs});
+        assert_non_null(origin);
+        options.verify = false;
+        options.validate_after = is_careful ? 0 : 3600;
+        pool = must_open(&options);
+        origin_script(origin, 1, echoes);
+        warm_up(scripts[i]);
+        kill_idle();
+        get(pool, origin_url(origin, "/x"), &out);
+        assert_answer(&out, "GET /x 0");
+        assert_false(out.is_reused);
+        assert_int_equal(figures_of(pool).stale_retries, is_careful ? 0 : 1);
+        assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_PEER_CLOSED], 1);
+        assert_int_equal(figures_of(pool).open, 1);
+    }
+    certs_done(certs);
+}
+
+static void test_stale_over_tls_is_replayed(void **state)
+{
+    check_over_tls(state, false);
+}
+
+static void test_stale_over_tls_is_found_by_the_peek(void **state)
+{
+    check_over_tls(state, true);
+}
+
 /* Many dead connections are one look each, not one failed request each. */
 static void test_the_peek_passes_over_all_dead_connections(void **state)
 {
@@ -420,6 +467,8 @@ int main(void)
         TEST(test_a_rewind_that_fails_ends_the_call),
         TEST(test_a_close_while_idle_is_found_by_the_peek),
         TEST(test_a_reset_while_idle_is_found_by_the_peek),
+        TEST(test_stale_over_tls_is_replayed),
+        TEST(test_stale_over_tls_is_found_by_the_peek),
         TEST(test_the_peek_passes_over_all_dead_connections),
     };
 

@@ -102,6 +102,7 @@ struct origin_request {
     size_t head_len;
     char *body; /* without chunk framing, NUL behind it */
     size_t body_len;
+    size_t body_cap;  /* private */
     bool is_complete; /* all of its body has come */
 };
 

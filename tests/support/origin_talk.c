@@ -104,6 +104,7 @@ static struct origin_request *read_head(struct connection *conn)
     request->head_len = (size_t)(end - conn->in) + 4;
     request->head = copy_of(conn->in, request->head_len);
     request->body = copy_of("", 0);
+    request->body_cap = 1;
     consume(conn, request->head_len);
     origin_keep_request(conn, request);
     return request;
@@ -112,9 +113,12 @@ static struct origin_request *read_head(struct connection *conn)
 static void append_body(struct origin_request *request, const char *bytes,
                         size_t len)
 {
-    request->body = realloc(request->body, request->body_len + len + 1);
-    if (!request->body)
-        origin_die("memory");
+    if (request->body_cap - request->body_len <= len) {
+        request->body_cap = 2 * request->body_cap + len + 1;
+        request->body = realloc(request->body, request->body_cap);
+        if (!request->body)
+            origin_die("memory");
+    }
     memcpy(request->body + request->body_len, bytes, len);
     request->body_len += len;
     request->body[request->body_len] = '\0';
@@ -179,18 +183,17 @@ static bool read_body(struct connection *conn, struct origin_request *request)
 {
     const char *length = find_field(request->head, "Content-Length");
     const char *coding = find_field(request->head, "Transfer-Encoding");
+    const bool is_complete =
+        coding
+            ? read_chunks(conn, request)
+            : read_sized(conn, request, length ? strtoul(length, NULL, 10) : 0);
 
-    if (coding)
-        request->is_complete = read_chunks(conn, request);
-    else
-        request->is_complete =
-            read_sized(conn, request, length ? strtoul(length, NULL, 10) : 0);
-    if (request->is_complete && conn->in_len > 0) {
-        pthread_mutex_lock(&conn->origin->lock);
-        conn->origin->pipelined++;
-        pthread_mutex_unlock(&conn->origin->lock);
-    }
-    return request->is_complete;
+    /* The lock hands the body over to whoever asks for the request. */
+    pthread_mutex_lock(&conn->origin->lock);
+    request->is_complete = is_complete;
+    conn->origin->pipelined += is_complete && conn->in_len > 0;
+    pthread_mutex_unlock(&conn->origin->lock);
+    return is_complete;
 }
 
 /* --- echo ---------------------------------------------------------------- */
