@@ -97,7 +97,7 @@ weir_field weir_response_trailer(const weir_response *response, size_t index)
 
     if (index >= weir_response_trailer_count(response))
         return (weir_field){{NULL, 0}, {NULL, 0}};
-    return field_at(&ex->trailers, ex->in.data + ex->trailers_at, index);
+    return field_at(&ex->trailers, wr_exchange_trailer_block(ex), index);
 }
 
 /* --- body and circumstances ---------------------------------------------- */

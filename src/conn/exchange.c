@@ -76,6 +76,8 @@ weir_status wr_exchange_begin(struct wr_exchange *ex,
     ex->trailers.field_count = 0;
     ex->trailers.facts.lenient = false;
     ex->head_len = 0;
+    ex->tail.len = 0;
+    ex->is_in_tail = false;
     ex->interim = 0;
     ex->has_received = false;
     ex->is_past_end = false;
@@ -87,6 +89,7 @@ void wr_exchange_done(struct wr_exchange *ex)
 {
     wr_buf_done(&ex->in);
     wr_buf_done(&ex->out);
+    wr_buf_done(&ex->tail);
 }
 
 void wr_exchange_fail(struct wr_exchange *ex)
@@ -97,27 +100,65 @@ void wr_exchange_fail(struct wr_exchange *ex)
 
 /* --- in ------------------------------------------------------------------ */
 
-bool wr_exchange_room(struct wr_exchange *ex, size_t want, char **ret_at,
-                      size_t *ret_cap)
+bool wr_exchange_pin(struct wr_exchange *ex)
+{
+    const size_t body_room = ex->in.cap - ex->keep;
+
+    return body_room >= WR_PINNED_ROOM || ex->state == WR_EXCHANGE_DONE ||
+           wr_buf_reserve(&ex->in, WR_PINNED_ROOM);
+}
+
+const char *wr_exchange_trailer_block(const struct wr_exchange *ex)
+{
+    return ex->is_in_tail ? ex->tail.data : ex->in.data + ex->trailers_at;
+}
+
+/* Room for the rest of a trailer section, which must lie in one block while
+ * the head stays where it is. */
+static bool tail_room(struct wr_exchange *ex, size_t want)
+{
+    if (!ex->is_in_tail) {
+        if (!wr_buf_append(&ex->tail, ex->in.data + ex->trailers_at,
+                           ex->in.len - ex->trailers_at))
+            return false;
+        ex->in.len = ex->trailers_at;
+        ex->is_in_tail = true;
+    }
+    return wr_buf_reserve(&ex->tail, want ? want : WR_RECEIVE_CHUNK);
+}
+
+/* Room behind the bytes received; those that are decoded are gone. */
+static bool body_room(struct wr_exchange *ex, size_t want)
 {
     const size_t rest = ex->in.len - ex->pos;
 
-    /* Bytes between keep and pos are decoded and gone. */
     if (ex->state == WR_EXCHANGE_BODY && ex->pos > ex->keep) {
         memmove(ex->in.data + ex->keep, ex->in.data + ex->pos, rest);
         ex->pos = ex->keep;
         ex->in.len = ex->keep + rest;
     }
-    if (!wr_buf_reserve(&ex->in, want))
+    return wr_buf_reserve(&ex->in, want);
+}
+
+bool wr_exchange_room(struct wr_exchange *ex, size_t want, char **ret_at,
+                      size_t *ret_cap)
+{
+    const bool is_tail = ex->state == WR_EXCHANGE_TRAILERS;
+    struct wr_buf *buf = is_tail ? &ex->tail : &ex->in;
+
+    if (!(is_tail ? tail_room(ex, want) : body_room(ex, want)))
         return false;
-    *ret_at = ex->in.data + ex->in.len;
-    *ret_cap = ex->in.cap - ex->in.len;
+    *ret_at = buf->data + buf->len;
+    *ret_cap = buf->cap - buf->len;
     return true;
 }
 
 void wr_exchange_received(struct wr_exchange *ex, size_t n)
 {
-    ex->in.len += n;
+    if (ex->is_in_tail)
+        ex->tail.len += n;
+    else
+        ex->in.len += n;
     ex->bytes_received += n;
     ex->has_received = ex->has_received || n > 0;
 }
@@ -146,9 +187,10 @@ static enum wr_step take_interim(struct wr_exchange *ex, size_t head_len,
     return WR_STEP_WAIT;
 }
 
+/* The response has been taken, up to `pos` in the block that it ends in. */
 static void finish(struct wr_exchange *ex)
 {
-    ex->is_past_end = ex->pos < ex->in.len;
+    ex->is_past_end = ex->pos < (ex->is_in_tail ? ex->tail.len : ex->in.len);
     wr_exchange_set_state(ex, WR_EXCHANGE_DONE);
 }
 
@@ -183,16 +225,19 @@ enum wr_step wr_exchange_parse_head(struct wr_exchange *ex, weir_error *ret_err)
 
 static enum wr_step parse_trailers(struct wr_exchange *ex, weir_error *ret_err)
 {
+    char *block =
+        ex->is_in_tail ? ex->tail.data : ex->in.data + ex->trailers_at;
+    const size_t received =
+        ex->is_in_tail ? ex->tail.len : ex->in.len - ex->trailers_at;
     size_t len;
 
-    switch (wr_head_parse(&ex->trailers, ex->in.data + ex->trailers_at,
-                          ex->in.len - ex->trailers_at, &len, ret_err)) {
+    switch (wr_head_parse(&ex->trailers, block, received, &len, ret_err)) {
     case WR_PARSE_MORE:
         return WR_STEP_WAIT;
     case WR_PARSE_ERROR:
         return WR_STEP_ERROR;
     default:
-        ex->pos = ex->trailers_at + len;
+        ex->pos = ex->is_in_tail ? len : ex->trailers_at + len;
         finish(ex);
         return WR_STEP_DONE;
     }

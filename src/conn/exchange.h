@@ -23,6 +23,7 @@
 enum {
     WR_INTERIM_MAX = 16,      /* 1xx before the final response */
     WR_RECEIVE_CHUNK = 16384, /* room offered to a read, at least */
+    WR_PINNED_ROOM = 8192,    /* room for a body behind a pinned head */
     WR_SEND_CHUNK = 65536,    /* staging for a file or a callback */
 };
 
@@ -62,6 +63,9 @@ struct wr_exchange {
     struct wr_head trailers;
     size_t head_len;
     size_t trailers_at; /* offset of their block in `in` */
+    struct wr_buf tail; /* their block, when more than `in` holds of them is
+                         * still to come */
+    bool is_in_tail;
     struct wr_body body;
     unsigned interim;  /* 1xx responses so far */
     bool has_received; /* at least one byte of a response */
@@ -87,7 +91,8 @@ void wr_exchange_sent(struct wr_exchange *ex, size_t n);
 /* Sends the held body although no 100 Continue came. */
 void wr_exchange_unhold(struct wr_exchange *ex);
 
-/* Where to receive: at least `want` bytes of room.  false: out of memory. */
+/* Where to receive: at least `want` bytes of room; 0 = what there is, which
+ * after wr_exchange_pin is some.  false: out of memory. */
 bool wr_exchange_room(struct wr_exchange *ex, size_t want, char **ret_at,
                       size_t *ret_cap);
 /* n bytes have been put there. */
@@ -96,6 +101,12 @@ void wr_exchange_received(struct wr_exchange *ex, size_t n);
  * WAIT: more is needed; a 100 Continue may have released the body. */
 enum wr_step wr_exchange_parse_head(struct wr_exchange *ex,
                                     weir_error *ret_err);
+
+/* The head is about to be shown: from now on `in` must not move, unless the
+ * body is collected.  false: out of memory. */
+bool wr_exchange_pin(struct wr_exchange *ex);
+/* The first byte of the block that the trailers' offsets count from. */
+const char *wr_exchange_trailer_block(const struct wr_exchange *ex);
 
 /* Next stretch of body bytes among those received, valid until the next call.
  * WAIT: *ret_data may be empty: more must be received.  DONE: the end. */

@@ -179,6 +179,10 @@ static weir_status run(struct weir_response *response,
         if (status == WEIR_OK)
             status = transact(response, request, limits, err, &stage);
     }
+    if (status == WEIR_OK && !wr_exchange_pin(&response->exchange)) {
+        stage = WEIR_STAGE_BODY;
+        status = wr_error_no_memory(err);
+    }
     if (status == WEIR_OK) {
         response->times.head_ns = wr_now();
         return WEIR_OK;

@@ -92,7 +92,7 @@ static enum wr_step receive_body(struct weir_response *response, void *buf,
         }
         return step;
     }
-    if (!wr_exchange_room(ex, WR_RECEIVE_CHUNK, &at, &cap)) {
+    if (!wr_exchange_room(ex, 0, &at, &cap)) {
         wr_error_no_memory(err);
         return WR_STEP_ERROR;
     }
@@ -150,7 +150,8 @@ static void drain(struct weir_response *response)
             return;
         if (data.len > 0)
             continue;
-        if (!wr_exchange_room(ex, 0, &at, &cap) || cap == 0 ||
+        if (ex->state == WR_EXCHANGE_TRAILERS ||
+            !wr_exchange_room(ex, 0, &at, &cap) || cap == 0 ||
             wr_transport_read(&response->conn->io, at, cap, true, &len) !=
                 WR_IO_OK ||
             len > budget)

@@ -209,6 +209,7 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
         return response;
     if (response->exchange.in.cap > WR_SPARE_BUFFER_MAX)
         wr_buf_done(&response->exchange.in);
+    wr_buf_done(&response->exchange.tail);
     if (response->exchange.out.cap > WR_SPARE_BUFFER_MAX)
         wr_buf_done(&response->exchange.out);
     SLIST_INSERT_HEAD(&pool->spares, response, spare);

@@ -3,6 +3,7 @@
  * other is reported, and the report says whether it can have been processed. */
 #include "client.h"
 
+#include <openssl/ssl.h>
 #include <unistd.h>
 
 #include "certs.h"
@@ -381,18 +382,20 @@ static void check_over_tls(void **state, bool is_careful)
     char *certs = certs_new();
 
     assert_non_null(certs);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 6; i++) {
+        const struct origin_options server = {
+            .certs = certs, .tls_max_version = i < 3 ? 0 : TLS1_2_VERSION};
         weir_pool_options options = test_options();
         struct outcome out;
 
         tear_down(state);
-        origin = origin_start(&(struct origin_options){.certs = certs});
+        origin = origin_start(&server);
         assert_non_null(origin);
         options.verify = false;
         options.validate_after = is_careful ? 0 : 3600;
         pool = must_open(&options);
         origin_script(origin, 1, echoes);
-        warm_up(scripts[i]);
+        warm_up(scripts[i % 3]);
         kill_idle();
         get(pool, origin_url(origin, "/x"), &out);
         assert_answer(&out, "GET /x 0");

@@ -262,7 +262,7 @@ static void trailers_are_kept(void **state)
         WR_STEP_DONE);
     assert_int_equal(f->ex.trailers.field_count, 1);
     trailer = &f->ex.trailers.fields[0];
-    assert_memory_equal(f->ex.in.data + f->ex.trailers_at + trailer->value,
+    assert_memory_equal(wr_exchange_trailer_block(&f->ex) + trailer->value,
                         "42", 2);
 }
 
