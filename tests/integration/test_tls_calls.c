@@ -179,8 +179,8 @@ static void test_a_server_that_speaks_no_tls(void **state)
 
 static void test_a_server_that_leaves_during_the_handshake(void **state)
 {
-    static const struct origin_step leaves[] = {O_CLOSE, O_END};
-    static const struct origin_step resets[] = {O_RESET, O_END};
+    static const struct origin_step leaves[] = {O_RECEIVE, O_CLOSE, O_END};
+    static const struct origin_step resets[] = {O_RECEIVE, O_RESET, O_END};
     struct outcome out;
     char url[64];
 

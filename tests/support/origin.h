@@ -43,6 +43,7 @@ enum origin_verb {
     ORIGIN_EXPECT,      /* reads a request, head and body */
     ORIGIN_EXPECT_HEAD, /* reads the head alone */
     ORIGIN_EXPECT_BODY, /* reads the body that belongs to it */
+    ORIGIN_RECEIVE,     /* reads once, whatever comes */
     ORIGIN_SEND,        /* sends `bytes` at once */
     ORIGIN_SEND_SINGLY, /* sends them byte by byte, a segment each */
     ORIGIN_SEND_MANY,   /* sends them `number` times over */
@@ -71,6 +72,7 @@ struct origin_step {
 #define O_EXPECT {ORIGIN_EXPECT, NULL, 0, 0}
 #define O_EXPECT_HEAD {ORIGIN_EXPECT_HEAD, NULL, 0, 0}
 #define O_EXPECT_BODY {ORIGIN_EXPECT_BODY, NULL, 0, 0}
+#define O_RECEIVE {ORIGIN_RECEIVE, NULL, 0, 0}
 #define O_SEND(literal) {ORIGIN_SEND, literal, sizeof(literal) - 1, 0}
 #define O_SEND_SINGLY(literal) \
     {ORIGIN_SEND_SINGLY, literal, sizeof(literal) - 1, 0}

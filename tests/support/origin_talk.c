@@ -325,6 +325,8 @@ static bool take_step(struct connection *conn, const struct origin_step *step,
         return *request != NULL;
     case ORIGIN_EXPECT_BODY:
         return *request && read_body(conn, *request);
+    case ORIGIN_RECEIVE:
+        return receive(conn);
     case ORIGIN_SEND:
         return transmit(conn, step->bytes, step->len);
     case ORIGIN_SEND_SINGLY:
