@@ -38,6 +38,7 @@ struct weir_response {
     struct wr_conn *conn;   /* leased; NULL once it is back */
     bool is_in_use;
     bool is_reused;
+    bool has_rested;      /* the connection was idle before this lease */
     bool was_sent;        /* bytes of it went out in a try that was given up */
     bool is_collected;    /* weir_fetch(): the body is in the buffer */
     uint64_t number;      /* of the connection */

@@ -317,7 +317,7 @@ static bool is_alive_locked(struct weir_pool *pool, struct wr_conn *conn,
     const uint64_t since_ns = wr_core_idle_since(pool->core, conn->id);
     enum wr_io io;
 
-    if (since_ns == 0 || wr_left(now_ns, since_ns) < pool->validate_ns)
+    if (wr_left(now_ns, since_ns) < pool->validate_ns)
         return true;
     pthread_mutex_unlock(&pool->lock);
     io = wr_transport_peek(&conn->io);
@@ -370,6 +370,7 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
         if (granted.kind == WR_ACT_GRANT) {
             response->conn = granted.opaque;
             response->is_reused = granted.reused;
+            response->has_rested = true;
         } else {
             memset(&waiter, 0, sizeof waiter);
             waiter.ticket = ticket;
@@ -381,6 +382,7 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
                 return status;
             response->conn = waiter.conn;
             response->is_reused = waiter.is_reused;
+            response->has_rested = waiter.is_reused;
             now_ns = wr_now();
         }
         if (is_alive_locked(pool, response->conn, now_ns))
@@ -477,6 +479,7 @@ weir_status wr_redial(struct weir_pool *pool, struct weir_response *response,
         take_over(pool, conn, wr_dial_take(dial));
         response->number = conn->number;
         response->is_reused = false;
+        response->has_rested = false;
     } else if (ret_err) {
         *ret_err = err;
     }

@@ -155,7 +155,8 @@ static bool is_stale(const struct weir_response *response,
 {
     const struct wr_exchange *ex = &response->exchange;
 
-    return status == WEIR_E_RESET && response->is_reused && !ex->has_received &&
+    return status == WEIR_E_RESET && response->has_rested &&
+           !ex->has_received &&
            (wr_request_is_repeatable(request) || !ex->has_sent_any) &&
            wr_source_can_begin(&request->body);
 }

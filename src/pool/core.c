@@ -558,6 +558,5 @@ uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id)
 {
     const struct conn *conn = wr_pool_find_conn(core, id);
 
-    return conn && conn->idle_since_ns != conn->opened_ns ? conn->idle_since_ns
-                                                          : 0;
+    return conn ? conn->idle_since_ns : 0;
 }

@@ -198,8 +198,8 @@ struct wr_action wr_core_next_action(struct wr_core *core);
 bool wr_core_has_action(const struct wr_core *core);
 
 void wr_core_counts(const struct wr_core *core, struct wr_core_counts *counts);
-/* When the lease's conn was released last, or 0 when never lent before; for
- * the bypass window. */
+/* When the conn was at rest last, for the bypass window: given back, or dialled
+ * (a dial that nobody waited for rests like one given back). */
 uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id conn);
 
 #endif
