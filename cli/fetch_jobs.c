@@ -8,47 +8,49 @@
 
 /* --- reading files ------------------------------------------------------- */
 
+enum {
+    READ_STEP = 65536
+};
+
+static void *grow(void *bytes, size_t wanted)
+{
+    void *larger = realloc(bytes, wanted);
+
+    if (!larger) {
+        cli_complain("out of memory");
+        exit(EXIT_SOME_FAILED);
+    }
+    return larger;
+}
+
 /* A whole file, "-" for standard input.  NULL: it has complained. */
 static char *read_file(const char *path, size_t *ret_len)
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     char *bytes = NULL;
     size_t len = 0;
-    size_t cap = 0;
+    size_t got;
 
-    while (file && !feof(file) && !ferror(file)) {
-        if (cap - len < 4096) {
-            cap = cap ? cap * 2 : 65536;
-            bytes = realloc(bytes, cap);
-            if (!bytes) {
-                cli_complain("out of memory");
-                exit(EXIT_SOME_FAILED);
-            }
-        }
-        len += fread(bytes + len, 1, cap - len - 1, file);
-    }
+    do {
+        bytes = grow(bytes, len + READ_STEP + 1);
+        got = file ? fread(bytes + len, 1, READ_STEP, file) : 0;
+        len += got;
+    } while (got > 0);
+    bytes[len] = '\0';
     if (!file || ferror(file)) {
         cli_complain("read %s: %s", path, strerror(errno));
         free(bytes);
         bytes = NULL;
-    } else {
-        bytes[len] = '\0';
-        *ret_len = len;
     }
     if (file && file != stdin)
         fclose(file);
+    *ret_len = len;
     return bytes;
 }
 
 static struct job *add_job(struct jobs *jobs)
 {
-    struct job *list = realloc(jobs->list, (jobs->count + 1) * sizeof *list);
-
-    if (!list) {
-        cli_complain("out of memory");
-        exit(EXIT_SOME_FAILED);
-    }
-    jobs->list = list;
+    jobs->list = grow(jobs->list, (jobs->count + 1) * sizeof *jobs->list);
     jobs->list[jobs->count] = (struct job){0};
     return &jobs->list[jobs->count++];
 }
@@ -76,7 +78,7 @@ static bool append_data(struct common_body *body, const char *data)
         data = from_file;
     }
     joined = cli_alloc(body->len + len + 2);
-    if (body->len) {
+    if (body->bytes) {
         memcpy(joined, body->bytes, body->len);
         joined[body->len++] = '&';
     }

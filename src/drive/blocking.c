@@ -238,42 +238,41 @@ static void begin_call_locked(struct weir_pool *pool,
     response->deadline_ns = wr_after(now_ns, response->limits.total_ns);
 }
 
-static weir_status begin(struct weir_pool *pool,
-                         const struct weir_request *request,
-                         struct weir_response **ret_response,
-                         struct wr_head_limits *ret_limits, weir_error *ret_err)
+/* A response with a lease; NULL with *err: there is none. */
+static struct weir_response *begin(struct weir_pool *pool,
+                                   const struct weir_request *request,
+                                   struct wr_head_limits *ret_limits,
+                                   weir_error *err)
 {
     const uint64_t now_ns = wr_now();
-    struct weir_response *response;
+    struct weir_response *response = NULL;
     weir_status status;
 
     pthread_mutex_lock(&pool->lock);
-    if (pool->is_closed) {
-        pthread_mutex_unlock(&pool->lock);
-        return wr_error_set(ret_err, WEIR_E_CLOSED, "the pool is closed");
-    }
-    response = wr_take_response_locked(pool);
+    if (pool->is_closed)
+        wr_error_set(err, WEIR_E_CLOSED, "the pool is closed");
+    else if (!(response = wr_take_response_locked(pool)))
+        wr_error_no_memory(err);
     if (!response) {
         pthread_mutex_unlock(&pool->lock);
-        return wr_error_no_memory(ret_err);
+        return NULL;
     }
     begin_call_locked(pool, request, response, now_ns);
     *ret_limits = pool->head_limits;
     ret_limits->fields = response->fields_max;
-    status = wr_acquire_locked(pool, request, response, now_ns, ret_err);
+    status = wr_acquire_locked(pool, request, response, now_ns, err);
     pool->tally.failures += status != WEIR_OK;
     pthread_mutex_unlock(&pool->lock);
     if (status != WEIR_OK) {
         wr_let_go(response);
-        return status;
+        return NULL;
     }
     if (WR_TRACES(pool))
         wr_trace(pool, WEIR_TRACE_LEASE, response->number,
                  response->conn->target->origin,
                  response->times.granted_ns - now_ns, "%s",
                  response->is_reused ? "reused" : "new");
-    *ret_response = response;
-    return WEIR_OK;
+    return response;
 }
 
 weir_status wr_blocking_send(struct weir_pool *pool,
@@ -281,7 +280,7 @@ weir_status wr_blocking_send(struct weir_pool *pool,
                              struct weir_response **ret_response,
                              weir_error *ret_err)
 {
-    struct weir_response *response = NULL;
+    struct weir_response *response;
     struct wr_head_limits limits;
     weir_error scratch;
     weir_error *err = ret_err ? ret_err : &scratch;
@@ -290,9 +289,9 @@ weir_status wr_blocking_send(struct weir_pool *pool,
     status = wr_request_prepare(request, &pool->surroundings, err);
     if (status != WEIR_OK)
         return status;
-    status = begin(pool, request, &response, &limits, err);
-    if (status != WEIR_OK)
-        return status;
+    response = begin(pool, request, &limits, err);
+    if (!response)
+        return err->code;
     status = run(response, request, &limits, err);
     if (status != WEIR_OK) {
         wr_let_go(response);

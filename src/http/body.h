@@ -22,15 +22,17 @@ enum wr_framing {
     WR_FRAMING_CLOSE,   /* until the connection ends: never reuse */
 };
 
-enum { WR_CHUNK_EXTENSION_MAX = 4096 }; /* bytes in one chunk line */
+enum {
+    WR_CHUNK_EXTENSION_MAX = 4096
+}; /* bytes in one chunk line */
 
 struct wr_body {
     enum wr_framing framing;
-    uint64_t left;    /* bytes of the body, or of the chunk, still to come */
-    uint32_t line;    /* private: bytes of the chunk line seen so far */
-    uint8_t state;    /* private */
-    bool done;        /* the last byte of the body has been taken; with
-                       * chunked: the trailer section begins */
+    uint64_t left; /* bytes of the body, or of the chunk, still to come */
+    uint32_t line; /* private: bytes of the chunk line seen so far */
+    uint8_t state; /* private */
+    bool done;     /* the last byte of the body has been taken; with
+                    * chunked: the trailer section begins */
 };
 
 /* Decides the framing of a final or interim response (RFC 9112 section 6.3).

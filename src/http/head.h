@@ -31,7 +31,10 @@ struct wr_head_limits {
     bool strict;          /* refuse obs-fold and bare LF */
 };
 
-enum { WR_FIELDS_MAX = 4096, WR_FIELDS_INLINE = 256 };
+enum {
+    WR_FIELDS_MAX = 4096,
+    WR_FIELDS_INLINE = 256
+};
 
 /* Offsets from the first byte of the head. */
 struct wr_field_ref {
@@ -48,7 +51,7 @@ struct wr_head_facts {
     uint32_t keep_alive_s;   /* Keep-Alive: timeout=N; UINT32_MAX = none */
     bool has_length;
     bool has_transfer_encoding;
-    bool chunked_last;    /* the last transfer coding is chunked */
+    bool chunked_last; /* the last transfer coding is chunked */
     bool connection_close;
     bool connection_keep_alive;
     bool lenient; /* an obs-fold or a bare LF was accepted: close after */
@@ -56,11 +59,11 @@ struct wr_head_facts {
 
 struct wr_head {
     const struct wr_head_limits *limits; /* borrowed */
-    struct wr_field_ref *fields; /* borrowed: room for limits->fields */
+    struct wr_field_ref *fields;         /* borrowed: room for limits->fields */
     uint32_t field_count;
-    uint16_t status;  /* 100 to 999 */
-    uint8_t version;  /* 10 or 11 */
-    uint32_t reason;  /* offset */
+    uint16_t status; /* 100 to 999 */
+    uint8_t version; /* 10 or 11 */
+    uint32_t reason; /* offset */
     uint32_t reason_len;
     struct wr_head_facts facts;
     /* private: where parsing stands */
@@ -72,7 +75,11 @@ struct wr_head {
     bool chunked_seen; /* among the transfer codings so far */
 };
 
-enum wr_parse_result { WR_PARSE_MORE, WR_PARSE_DONE, WR_PARSE_ERROR };
+enum wr_parse_result {
+    WR_PARSE_MORE,
+    WR_PARSE_DONE,
+    WR_PARSE_ERROR
+};
 
 /* Gets ready for a head.  Both pointers are borrowed until parsing ends. */
 void wr_head_init(struct wr_head *head, const struct wr_head_limits *limits,

@@ -6,7 +6,7 @@
 
 enum {
     WR_SPECIMEN_MAX = 24, /* bytes shown; a longer text ends in "..." */
-    WR_SPECIMEN_SIZE = 4 * WR_SPECIMEN_MAX + sizeof "\"\"...",
+    WR_SPECIMEN_SIZE = (size_t)4 * WR_SPECIMEN_MAX + sizeof "\"\"...",
 };
 
 struct wr_specimen {

@@ -13,23 +13,27 @@
 
 #include "base/slice.h"
 
-enum wr_host_kind { WR_HOST_NAME, WR_HOST_IPV4, WR_HOST_IPV6 };
+enum wr_host_kind {
+    WR_HOST_NAME,
+    WR_HOST_IPV4,
+    WR_HOST_IPV6
+};
 
 struct wr_url {
     bool tls; /* scheme is https */
     enum wr_host_kind host_kind;
-    uint16_t port;           /* given or the scheme's default */
-    char *block;             /* owned: what the slices point into */
-    struct wr_slice host;    /* canonical: lower-case A-label, or an IP literal
-                              * in canonical form without brackets, IPv6 with
-                              * its zone ("fe80::1%eth0"); one trailing dot is
-                              * dropped; terminated by a NUL */
+    uint16_t port;        /* given or the scheme's default */
+    char *block;          /* owned: what the slices point into */
+    struct wr_slice host; /* canonical: lower-case A-label, or an IP literal
+                           * in canonical form without brackets, IPv6 with
+                           * its zone ("fe80::1%eth0"); one trailing dot is
+                           * dropped; terminated by a NUL */
     struct wr_slice authority; /* for the Host field: brackets and no zone for
                                 * IPv6; port only when not the default */
-    struct wr_slice target;  /* origin-form: path (at least "/") and query;
-                              * the fragment is dropped */
-    struct wr_slice userinfo; /* "user:password", percent-decoded; data is NULL
-                               * when the URL has none */
+    struct wr_slice target;    /* origin-form: path (at least "/") and query;
+                                * the fragment is dropped */
+    struct wr_slice userinfo;  /* "user:password", percent-decoded; data is NULL
+                                * when the URL has none */
 };
 
 /* Parses len bytes.  On failure *ret_url is untouched.

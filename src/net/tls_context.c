@@ -71,6 +71,7 @@ static weir_status set_version(SSL_CTX *ctx, const char *text, weir_error *err)
 }
 
 /* Without this OpenSSL would ask for a pass phrase on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's signature */
 static int no_password(char *buf, int size, int rwflag, void *user)
 {
     (void)buf;

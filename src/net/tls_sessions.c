@@ -59,6 +59,7 @@ static struct entry *find(const struct wr_tls_sessions *sessions,
 
 static void remove_entry(struct wr_tls_sessions *sessions, struct entry *entry)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash holds it */
     HASH_DEL(sessions->entries, entry);
     TAILQ_REMOVE(&sessions->order, entry, link);
     wr_free(entry);

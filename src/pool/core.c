@@ -419,14 +419,13 @@ weir_status wr_core_set_limits(struct wr_core *core,
                                uint64_t now_ns)
 {
     struct bucket *bucket;
-    struct bucket *next;
 
     (void)now_ns;
     if (!wr_pool_reserve_conns(core, core->counts.waiting, limits->max_total))
         return WEIR_E_NO_MEMORY;
     core->limits = *limits;
     close_surplus(core);
-    HASH_ITER (hh, core->buckets, bucket, next)
+    for (bucket = core->buckets; bucket; bucket = bucket->hh.next)
         wr_pool_update_hungry(core, bucket);
     wr_pool_rebalance(core);
     return WEIR_OK;
@@ -441,7 +440,8 @@ void wr_core_shut(struct wr_core *core, uint64_t now_ns)
 
     (void)now_ns;
     core->is_shut = true;
-    HASH_ITER (hh, core->buckets, bucket, next) {
+    for (bucket = core->buckets; bucket; bucket = next) {
+        next = bucket->hh.next;
         while ((ticket = TAILQ_FIRST(&bucket->line)) != NULL)
             wr_pool_fail_ticket(core, ticket, WEIR_E_CLOSED);
         wr_pool_settle_cover(core, bucket);
@@ -533,7 +533,8 @@ void wr_core_free(struct wr_core *core)
 
     if (!core)
         return;
-    HASH_ITER (hh, core->buckets, bucket, next) {
+    for (bucket = core->buckets; bucket; bucket = next) {
+        next = bucket->hh.next;
         HASH_DELETE(hh, core->buckets, bucket);
         wr_free(bucket);
     }

@@ -137,45 +137,45 @@ weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
                             wr_ticket_id *ret_ticket);
 /* The caller of a ticket gives up; no action will come for it any more (one
  * already queued is taken back; a lease granted by it returns to the pool). */
-weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id ticket,
+weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id id,
                            uint64_t now_ns);
 
 /* A dial succeeded: `opaque` is the connection, `capacity` >= 1 the exchanges
  * it can carry at a time.  It goes to the oldest ticket of its bucket, else
  * rests as idle. */
-weir_status wr_core_dialed(struct wr_core *core, wr_conn_id conn,
-                           uint64_t now_ns, void *opaque, unsigned capacity);
+weir_status wr_core_dialed(struct wr_core *core, wr_conn_id id, uint64_t now_ns,
+                           void *opaque, unsigned capacity);
 /* A dial failed, or was given up (WEIR_E_CANCELLED, not counted as a failure):
  * the ticket `blame` fails with `status` if it still waits, else
  * nobody fails (blame 0: nobody).  The others of the bucket stay; a new dial
  * may follow for them. */
-weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id conn,
+weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id id,
                                 wr_ticket_id blame, weir_status status,
                                 uint64_t now_ns);
 
 /* Gives a lease back.  reusable false: the conn is closed for `reason` once its
  * last lease is back, and not lent meanwhile.  keep_ns: how long the peer keeps
  * it when idle (Keep-Alive, margin taken off); WR_NEVER = unknown. */
-weir_status wr_core_release(struct wr_core *core, wr_conn_id conn,
+weir_status wr_core_release(struct wr_core *core, wr_conn_id id,
                             uint64_t now_ns, bool reusable,
                             weir_close_reason reason, uint64_t keep_ns);
 /* The holder of the only lease of a stale conn has closed its transport for
  * `reason` and dialled anew in its place (a stale retry): the record lives on,
  * as new, with `opaque` and its lease; no line is joined, no place is freed.
  * Should that dial fail, the holder releases the conn as not reusable. */
-weir_status wr_core_renewed(struct wr_core *core, wr_conn_id conn,
+weir_status wr_core_renewed(struct wr_core *core, wr_conn_id id,
                             uint64_t now_ns, void *opaque, unsigned capacity,
                             weir_close_reason reason);
 /* An open conn turned out dead or unwanted outside an exchange (found at a peek
  * while it was lent, or by an idle watch): CLOSE follows.  Leases still out are
  * given back by wr_core_release as ever. */
-weir_status wr_core_lost(struct wr_core *core, wr_conn_id conn, uint64_t now_ns,
+weir_status wr_core_lost(struct wr_core *core, wr_conn_id id, uint64_t now_ns,
                          weir_close_reason reason);
 /* The peer changed how many exchanges the conn takes (0 = none for now). */
-weir_status wr_core_set_capacity(struct wr_core *core, wr_conn_id conn,
+weir_status wr_core_set_capacity(struct wr_core *core, wr_conn_id id,
                                  unsigned capacity, uint64_t now_ns);
 /* The driver has carried out a CLOSE: its place is free. */
-weir_status wr_core_closed(struct wr_core *core, wr_conn_id conn,
+weir_status wr_core_closed(struct wr_core *core, wr_conn_id id,
                            uint64_t now_ns);
 
 /* Does what has fallen due: time-outs of tickets, idle and age limits. */
@@ -200,6 +200,6 @@ bool wr_core_has_action(const struct wr_core *core);
 void wr_core_counts(const struct wr_core *core, struct wr_core_counts *counts);
 /* When the conn was at rest last, for the bypass window: given back, or dialled
  * (a dial that nobody waited for rests like one given back). */
-uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id conn);
+uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id);
 
 #endif

@@ -103,6 +103,7 @@ static weir_status check_growth(const struct wr_tree *tree,
     return WEIR_OK;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most WR_TREE_DEPTH deep */
 static weir_status copy_children(struct wr_tree *tree, struct wr_node *into,
                                  const struct wr_node *from, int depth,
                                  weir_error *err)
@@ -112,13 +113,13 @@ static weir_status copy_children(struct wr_tree *tree, struct wr_node *into,
 
     STAILQ_FOREACH (child, &from->children, next) {
         struct wr_node *key = NULL;
-        struct wr_node *value;
+        struct wr_node *value = NULL;
 
         if (child->key)
             status = copy(tree, child->key, depth + 1, &key, err);
         if (status == WEIR_OK)
             status = copy(tree, child, depth + 1, &value, err);
-        if (status != WEIR_OK)
+        if (status != WEIR_OK || !value)
             return status;
         wr_node_append(into, key, value);
     }
@@ -136,6 +137,7 @@ static weir_status refuse_alias(const struct wr_node *alias, weir_error *err)
 }
 
 /* A copy without aliases.  A scalar keeps the place where it was used. */
+/* NOLINTNEXTLINE(misc-no-recursion): at most WR_TREE_DEPTH deep */
 static weir_status copy(struct wr_tree *tree, const struct wr_node *from,
                         int depth, struct wr_node **ret, weir_error *err)
 {
@@ -162,13 +164,13 @@ static weir_status replace(struct wr_tree *tree, struct wr_node *mapping,
                            const struct wr_node *value, struct wr_node *old,
                            weir_error *err)
 {
-    struct wr_node *new_key;
-    struct wr_node *new_value;
+    struct wr_node *new_key = NULL;
+    struct wr_node *new_value = NULL;
     weir_status status = copy(tree, key, 0, &new_key, err);
 
     if (status == WEIR_OK)
         status = copy(tree, value, 0, &new_value, err);
-    if (status != WEIR_OK)
+    if (status != WEIR_OK || !new_value)
         return status;
     if (!old) {
         wr_node_append(mapping, new_key, new_value);
@@ -180,6 +182,7 @@ static weir_status replace(struct wr_tree *tree, struct wr_node *mapping,
     return WEIR_OK;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most WR_TREE_DEPTH deep */
 static weir_status merge(struct wr_tree *tree, struct wr_node *mapping,
                          const struct wr_node *key, const struct wr_node *value,
                          int depth, weir_error *err)
