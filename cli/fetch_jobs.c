@@ -90,18 +90,22 @@ static bool append_data(struct common_body *body, const char *data)
     return true;
 }
 
+/* A single @FILE need not be read whole. */
+static const char *streamed_file(const char *data)
+{
+    return data[0] == '@' && strcmp(data, "@-") != 0 ? data + 1 : NULL;
+}
+
 static bool make_body(const struct fetch_options *options,
                       struct common_body *body)
 {
-    const char *only = options->json              ? options->json
-                       : options->data.count == 1 ? options->data.list[0]
-                                                  : NULL;
-
     body->is_there = options->json || options->data.count > 0;
-    if (only && only[0] == '@' && strcmp(only, "@-") != 0) {
-        body->file = only + 1;
+    if (options->json)
+        body->file = streamed_file(options->json);
+    else if (options->data.count == 1)
+        body->file = streamed_file(options->data.list[0]);
+    if (body->file)
         return true;
-    }
     if (options->json)
         return append_data(body, options->json);
     for (size_t i = 0; i < options->data.count; i++) {
