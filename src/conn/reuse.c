@@ -36,12 +36,12 @@ struct wr_verdict wr_judge(const struct wr_exchange *ex,
     if (ex->state != WR_EXCHANGE_DONE)
         return no(ex->state == WR_EXCHANGE_FAILED ? WEIR_CLOSE_IO
                                                   : WEIR_CLOSE_ABANDONED);
-    if (ex->is_past_end || wr_transport_has_pending(&conn->io))
-        return no(WEIR_CLOSE_UNEXPECTED_DATA); /* rule 2.13 */
     if (ex->body.framing == WR_FRAMING_CLOSE || !is_kept_alive(&ex->head) ||
         facts->lenient || ex->trailers.facts.lenient ||
         !ex->is_sent) /* rules 2.4, 2.6, 2.9, 2.10, 2.12, 2.14 */
         return no(WEIR_CLOSE_NOT_REUSABLE);
+    if (ex->is_past_end || wr_transport_has_pending(&conn->io))
+        return no(WEIR_CLOSE_UNEXPECTED_DATA); /* rule 2.13 */
     if (keep_time(facts) == 0)
         return no(WEIR_CLOSE_NOT_REUSABLE);
     return (struct wr_verdict){.is_reusable = true,
