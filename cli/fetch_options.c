@@ -391,7 +391,7 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
             if (!cli_count("fetch",
                            option == OPT_PARALLEL ? "--parallel" : "--max-body",
                            optarg, option == OPT_PARALLEL,
-                           option == OPT_PARALLEL ? 10000 : 1L << 40,
+                           option == OPT_PARALLEL ? 10000 : 1L << 30,
                            option == OPT_PARALLEL ? &options->parallel
                                                   : &changes.max_body))
                 return EXIT_USAGE;
