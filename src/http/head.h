@@ -85,7 +85,9 @@ enum wr_parse_result {
 void wr_head_init(struct wr_head *head, const struct wr_head_limits *limits,
                   struct wr_field_ref *fields);
 /* Gets ready for a trailer section: as a head whose status line is done.
- * Framing fields in it are kept as fields and change no facts. */
+ * Framing fields in it are kept as fields and change no facts; only
+ * facts.lenient may be set, by an obs-fold: close after.  A bare LF is refused,
+ * as in all chunk framing (protocol-rules 2.9). */
 void wr_trailers_init(struct wr_head *head, const struct wr_head_limits *limits,
                       struct wr_field_ref *fields);
 /* Parses block[0, len), a prefix of which earlier calls have seen.

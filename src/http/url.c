@@ -1,6 +1,5 @@
 #include "http/url.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -34,18 +33,26 @@ static weir_status refuse(const struct parse *p, size_t offset,
                        wr_specimen_at(p->text, offset, p->len).text, expected);
 }
 
-/* unreserved / sub-delims of RFC 3986 section 2 */
+/* 1: unreserved / sub-delims of RFC 3986 section 2.  2: what else may stand in
+ * path, query and fragment; '[', ']' and '|' are no part of that grammar, but
+ * browsers send them as they are.  One row a 16 bytes, 0x20 to 0x7f. */
+static const unsigned char url_class[256] = {
+    [0x20] = 0, 1, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2,
+    [0x30] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 0, 1, 0, 2,
+    [0x40] = 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    [0x50] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 0, 2, 0, 1,
+    [0x60] = 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    [0x70] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 2, 0, 1, 0,
+};
+
 static bool is_common(char c)
 {
-    return wr_is_letter(c) || wr_is_digit(c) ||
-           (c && strchr("-._~!$&'()*+,;=", c) != NULL);
+    return url_class[(unsigned char)c] == 1;
 }
 
-/* What may stand in path, query and fragment.  '[', ']' and '|' are no part
- * of RFC 3986's grammar, but browsers send them as they are. */
 static bool is_target_byte(char c)
 {
-    return is_common(c) || (c && strchr(":@/?[]|", c) != NULL);
+    return url_class[(unsigned char)c] != 0;
 }
 
 /* A '%' at `at` is followed by two hex digits before `end`. */
@@ -119,6 +126,11 @@ static weir_status take_scheme(struct parse *p)
 
 /* --- authority ----------------------------------------------------------- */
 
+static bool ends_authority(char c)
+{
+    return c == '/' || c == '?' || c == '#';
+}
+
 /* Finds the ends of authority, and of path and query; all in one look. */
 static void find_parts(struct parse *p)
 {
@@ -126,7 +138,7 @@ static void find_parts(struct parse *p)
 
     p->user_end = p->authority;
     p->host = p->authority;
-    while (at < p->len && !memchr("/?#", p->text[at], 3)) {
+    while (at < p->len && !ends_authority(p->text[at])) {
         /* The first '@' ends it: a second one is a bad byte of the host. */
         if (p->text[at] == '@' && p->host == p->authority) {
             p->user_end = at;
@@ -267,6 +279,17 @@ static struct wr_slice finish(struct writer *w, const char *from)
     return slice;
 }
 
+static void put_port(struct writer *w, unsigned port)
+{
+    char text[sizeof ":65535"];
+    size_t at = sizeof text;
+
+    for (; port; port /= 10)
+        text[--at] = (char)('0' + port % 10);
+    text[--at] = ':';
+    put(w, text + at, sizeof text - at);
+}
+
 static struct wr_slice put_authority(struct writer *w, const struct parse *p)
 {
     const bool is_ipv6 = p->canonical.kind == WR_HOST_IPV6;
@@ -278,7 +301,7 @@ static struct wr_slice put_authority(struct writer *w, const struct parse *p)
     if (is_ipv6)
         put(w, "]", 1);
     if (p->port != (p->tls ? 443 : 80))
-        w->at += snprintf(w->at, sizeof ":65535", ":%u", p->port);
+        put_port(w, p->port);
     return finish(w, from);
 }
 

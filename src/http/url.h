@@ -32,8 +32,9 @@ struct wr_url {
                                 * IPv6; port only when not the default */
     struct wr_slice target;    /* origin-form: path (at least "/") and query;
                                 * the fragment is dropped */
-    struct wr_slice userinfo;  /* "user:password", percent-decoded; data is NULL
-                                * when the URL has none */
+    struct wr_slice userinfo;  /* "user:password", percent-decoded, the colon
+                                * always there; data is NULL when the URL has
+                                * none, or an empty one */
 };
 
 /* Parses len bytes.  On failure *ret_url is untouched.
