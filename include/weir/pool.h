@@ -154,8 +154,17 @@ typedef struct weir_close_report {
     uint64_t idle;     /**< idle connections closed */
 } weir_close_report;
 
-/** Fills @p options with the defaults. */
-WEIR_API void weir_pool_options_init(weir_pool_options *options);
+/**
+ * Fills @p options with the defaults.
+ *
+ * @param size  of the caller's struct, which may be of another version of weir
+ *              than the library; weir_pool_options_init() gives it.
+ */
+WEIR_API void weir_pool_options_init_sized(weir_pool_options *options,
+                                           size_t size);
+/** Fills `*(options)` with the defaults. */
+#define weir_pool_options_init(options)                                        \
+    weir_pool_options_init_sized((options), sizeof *(options))
 
 /**
  * Makes a pool.  Opens no connection and starts no thread.

@@ -50,9 +50,18 @@ WEIR_API weir_status weir_settings_load_environment(
     const char *project, weir_settings **ret_settings, weir_error *ret_err);
 /** Frees settings; NULL is allowed. */
 WEIR_API void weir_settings_free(weir_settings *settings);
-/** Fills @p options.  Its strings are lent: valid while @p settings lives. */
-WEIR_API void weir_settings_pool_options(const weir_settings *settings,
-                                         weir_pool_options *options);
+/**
+ * Fills @p options.  Its strings are lent: valid while @p settings lives.
+ *
+ * @param size  of the caller's struct; weir_settings_pool_options() gives it.
+ */
+WEIR_API void weir_settings_pool_options_sized(const weir_settings *settings,
+                                               weir_pool_options *options,
+                                               size_t size);
+/** Fills `*(options)` from the settings. */
+#define weir_settings_pool_options(settings, options)                          \
+    weir_settings_pool_options_sized((settings), (options), sizeof *(options))
+
 /** Number of effective values. */
 WEIR_API size_t weir_settings_count(const weir_settings *settings);
 /** Value @p index, 0 to count - 1, in the order of the documentation. */

@@ -85,9 +85,21 @@ static const weir_pool_options defaults = {
     .tls_min_version = "1.2",
 };
 
-void weir_pool_options_init(weir_pool_options *options)
+void wr_options_give(weir_pool_options *ret_options, size_t size,
+                     const weir_pool_options *options)
 {
-    *options = defaults;
+    const size_t common = size < sizeof *options ? size : sizeof *options;
+
+    if (size < sizeof ret_options->size)
+        return;
+    memcpy(ret_options, options, common);
+    memset((char *)ret_options + common, 0, size - common);
+    ret_options->size = size;
+}
+
+void weir_pool_options_init_sized(weir_pool_options *options, size_t size)
+{
+    wr_options_give(options, size, &defaults);
 }
 
 const struct wr_option *wr_option_find_in(const struct wr_option *table,

@@ -41,6 +41,10 @@ const struct wr_option *wr_option_find_in(const struct wr_option *table,
 /* Bytes that a value of this kind takes in weir_pool_options. */
 size_t wr_option_width(enum wr_option_kind kind);
 
+/* Fills a caller's struct of `size` bytes, of an older or newer version: what
+ * it has no room for is left out, what it knows beyond ours becomes zero. */
+void wr_options_give(weir_pool_options *ret_options, size_t size,
+                     const weir_pool_options *options);
 /* Takes what the caller gave (any older or newer size), fills defaults for what
  * it lacks, refuses non-zero bytes beyond what this version knows, and checks
  * every range.  Strings stay borrowed.  given NULL = defaults.

@@ -416,10 +416,10 @@ weir_status weir_settings_load_environment(const char *project,
     return load_new(project, NULL, false, ret_settings, ret_err);
 }
 
-void weir_settings_pool_options(const weir_settings *settings,
-                                weir_pool_options *options)
+void weir_settings_pool_options_sized(const weir_settings *settings,
+                                      weir_pool_options *options, size_t size)
 {
-    *options = settings->pool;
+    wr_options_give(options, size, &settings->pool);
 }
 
 size_t weir_settings_count(const weir_settings *settings)

@@ -447,9 +447,31 @@ static void test_copy_without_memory_writes_nothing(void **state)
     assert_null(block);
 }
 
+static void a_struct_of_another_version_is_filled_within_its_size(void **state)
+{
+    struct {
+        weir_pool_options known;
+        char newer[8];
+    } caller;
+
+    (void)state;
+    memset(&caller, 0x55, sizeof caller);
+    weir_pool_options_init_sized(&caller.known, sizeof caller);
+    assert_int_equal(caller.known.size, sizeof caller);
+    assert_int_equal(caller.newer[0], 0);
+    assert_int_equal(caller.newer[7], 0);
+
+    memset(&caller, 0x55, sizeof caller);
+    weir_pool_options_init_sized(&caller.known,
+                                 offsetof(weir_pool_options, max_per_host));
+    assert_int_equal(caller.known.max_connections, 100);
+    assert_int_equal(caller.known.max_per_host, 0x55555555);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_struct_of_another_version_is_filled_within_its_size),
         cmocka_unit_test(test_defaults_are_those_of_the_header),
         cmocka_unit_test(test_table_covers_the_whole_struct),
         cmocka_unit_test(test_options_are_found_by_their_whole_name),
