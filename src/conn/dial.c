@@ -31,6 +31,7 @@ struct wr_dial {
     struct wr_race race;
     struct wr_conn *conn; /* from the socket on */
     char peer[WR_ADDR_TEXT];
+    char tls_text[WR_TLS_TEXT];
 };
 
 typedef enum wr_step step_fn(struct wr_dial *dial, const struct wr_waits *ready,
@@ -235,6 +236,7 @@ static enum wr_step step_tls(struct wr_dial *dial, const struct wr_waits *ready,
     (void)ready;
     if (step == WR_STEP_DONE) {
         dial->conn->is_resumed = wr_tls_is_resumed(dial->conn->io.tls);
+        wr_tls_text(dial->conn->io.tls, dial->tls_text, sizeof dial->tls_text);
         set_state(dial, DIAL_DONE, now_ns);
     }
     return step;
@@ -327,9 +329,7 @@ const char *wr_dial_peer(const struct wr_dial *dial)
 
 const char *wr_dial_tls_text(const struct wr_dial *dial)
 {
-    const struct wr_conn *conn = dial->conn;
-
-    return conn && conn->io.tls ? wr_tls_text(conn->io.tls) : "";
+    return dial->tls_text;
 }
 
 void wr_dial_free(struct wr_dial *dial)

@@ -51,6 +51,14 @@ static inline bool wr_transport_has_pending(const struct wr_transport *io)
  * less than half as long: so a read may end early, and its caller looks at the
  * clock and asks again.  Returns 0 or errno. */
 int wr_transport_limit_read(struct wr_transport *io, uint64_t span_ns);
+/* What a transport can spare while nobody uses it is given back; it works on
+ * as before.  For one that rests for longer, see wr_tls_rest(). */
+static inline void wr_transport_rest(struct wr_transport *io)
+{
+    if (io->tls)
+        wr_tls_rest(io->tls);
+}
+
 /* close_notify unless silent, then closes the socket. */
 void wr_transport_close(struct wr_transport *io, bool silent);
 

@@ -31,8 +31,8 @@ void wr_keep_peer(struct weir_response *response)
 
     response->peer = conn->peer;
     if (conn->io.tls)
-        strncpy(response->tls_text, wr_tls_text(conn->io.tls),
-                sizeof response->tls_text - 1);
+        wr_tls_text(conn->io.tls, response->tls_text,
+                    sizeof response->tls_text);
     else
         response->tls_text[0] = '\0';
     response->peer_text[0] = '\0';

@@ -45,8 +45,7 @@ static enum wr_step transport_ended(struct weir_response *response,
                                     weir_error *err)
 {
     const struct wr_transport *transport = &response->conn->io;
-    const char *tls_error =
-        transport->tls ? wr_tls_error_text(transport->tls) : "";
+    char tls_error[WR_TLS_ERROR_TEXT] = "";
     enum wr_step step;
 
     if (atomic_load_explicit(&response->conn->is_cut, memory_order_relaxed)) {
@@ -54,6 +53,8 @@ static enum wr_step transport_ended(struct weir_response *response,
                      "the pool was closed and its grace is over");
         return WR_STEP_ERROR;
     }
+    if (transport->tls)
+        wr_tls_error_text(transport->tls, tls_error, sizeof tls_error);
     if (io == WR_IO_ERROR && tls_error[0] && !wr_tls_was_cut(transport->tls)) {
         wr_error_set(err, WEIR_E_TLS, "TLS with %s: %s",
                      response->conn->target->origin, tls_error);

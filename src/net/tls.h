@@ -20,7 +20,9 @@
 #include "net/sock.h"
 
 enum {
-    WR_DIGEST_LEN = 32
+    WR_DIGEST_LEN = 32,
+    WR_TLS_TEXT = 64,
+    WR_TLS_ERROR_TEXT = 128
 };
 
 struct wr_tls_options {
@@ -68,9 +70,11 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
 enum wr_step wr_tls_handshake(struct wr_tls_stream *stream,
                               struct wr_waits *ret_waits, weir_error *ret_err);
 bool wr_tls_is_resumed(const struct wr_tls_stream *stream);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; valid while the stream lives. */
-const char *wr_tls_text(const struct wr_tls_stream *stream);
-/* "http/1.1" or "" when the peer chose none. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" before the handshake is done;
+ * cap >= 1, WR_TLS_TEXT holds any.  Returns buf. */
+const char *wr_tls_text(const struct wr_tls_stream *stream, char *buf,
+                        size_t cap);
+/* "http/1.1" or "" when the peer chose none; static. */
 const char *wr_tls_alpn(const struct wr_tls_stream *stream);
 
 /* As wr_sock_*.  Unless dont_wait, reading makes at most one receive that waits
@@ -94,8 +98,15 @@ bool wr_tls_has_pending(const struct wr_tls_stream *stream);
 enum wr_io wr_tls_peek(struct wr_tls_stream *stream);
 /* The socket ended without close_notify (RFC 9112 section 9.8). */
 bool wr_tls_was_cut(const struct wr_tls_stream *stream);
-/* Last TLS failure of a read or write as text, "" if none. */
-const char *wr_tls_error_text(const struct wr_tls_stream *stream);
+/* Last TLS failure of a read or write as text, "" if none; WR_TLS_ERROR_TEXT
+ * holds any.  Returns buf. */
+const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
+                              size_t cap);
+/* Gives back the record buffers, 49 KB, until the next read or write makes them
+ * anew; a peek that had to does the same again.  For a connection that rests
+ * for longer: two frees and two allocations are too much for every exchange.
+ * Keeps them while bytes wait inside. */
+void wr_tls_rest(struct wr_tls_stream *stream);
 /* Sends close_notify without waiting (unless `silent`, for a fork's child) and
  * frees; the socket stays open.  NULL is allowed. */
 void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent);

@@ -18,9 +18,8 @@ void wr_tls_clear_errors(void)
         ERR_clear_error();
 }
 
-const char *wr_tls_take_error(char *buf, size_t cap, unsigned long *ret_code)
+const char *wr_tls_describe(unsigned long code, char *buf, size_t cap)
 {
-    const unsigned long code = ERR_peek_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
     if (code && ERR_SYSTEM_ERROR(code))
@@ -29,6 +28,14 @@ const char *wr_tls_take_error(char *buf, size_t cap, unsigned long *ret_code)
         snprintf(buf, cap, "%s", reason);
     else
         snprintf(buf, cap, "OpenSSL error %lx", code);
+    return buf;
+}
+
+const char *wr_tls_take_error(char *buf, size_t cap, unsigned long *ret_code)
+{
+    const unsigned long code = ERR_peek_error();
+
+    wr_tls_describe(code, buf, cap);
     ERR_clear_error();
     if (ret_code)
         *ret_code = code;

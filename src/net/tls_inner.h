@@ -26,8 +26,11 @@ struct wr_tls_context {
 /* Loads the system's store if this context wants it and has it not. */
 weir_status wr_tls_context_prepare(struct wr_tls_context *context,
                                    weir_error *ret_err);
-/* The oldest entry of OpenSSL's error queue as text, e.g. "no such file or
- * directory"; the queue is emptied.  Returns buf. */
+/* An error code of OpenSSL as text, e.g. "no such file or directory".  Returns
+ * buf. */
+const char *wr_tls_describe(unsigned long code, char *buf, size_t cap);
+/* The oldest entry of OpenSSL's error queue as text; the queue is emptied.
+ * Returns buf. */
 const char *wr_tls_take_error(char *buf, size_t cap, unsigned long *ret_code);
 /* OpenSSL asks the queue when a call has failed, so it must be empty before;
  * and it is never left with our errors in it. */

@@ -32,15 +32,21 @@ struct wr_tls_stream {
     bool is_connected; /* the handshake is done */
     bool is_broken;    /* no close_notify can be sent any more */
     bool was_cut;
-    int records; /* seen by the peek under way */
-    int error;   /* errno of the last failure */
-    char text[64];
-    char alpn[16];
-    char error_text[128];
-    char host[HOST_MAX + 1]; /* as given, for messages */
-    size_t key_len;
-    char key[]; /* pool key */
+    bool is_resting;  /* wr_tls_rest, and neither read nor written since */
+    int records;      /* seen by the peek under way */
+    int error;        /* errno of the last failure; 0 = none */
+    uint32_t key_len; /* of the pool key, behind the host */
+    unsigned long error_code; /* OpenSSL's, 0 = none */
+    const char *error_text;   /* static; NULL = error_code or error says it */
+    const char *alpn;         /* static */
+    char host[];              /* as given, for messages; terminated */
 };
+
+static struct wr_slice get_key(const struct wr_tls_stream *stream)
+{
+    return (struct wr_slice){stream->host + strlen(stream->host) + 1,
+                             stream->key_len};
+}
 
 static void begin_call(struct wr_tls_stream *stream, bool dont_wait)
 {
@@ -50,17 +56,34 @@ static void begin_call(struct wr_tls_stream *stream, bool dont_wait)
     wr_tls_clear_errors();
 }
 
+static void cut_chain(STACK_OF(X509) * chain, int count)
+{
+    while (chain && sk_X509_num(chain) > count)
+        X509_free(sk_X509_pop(chain));
+}
+
+/* Once verified, the certificates above the server's own serve nobody: 3 to 6
+ * KB each, held by the session, and so by every session made from it, and by
+ * the list that verification has built.  A session is seen by other threads
+ * only once it is in the cache, and it has been here before: what is cut is
+ * ours alone. */
+static void drop_chain(SSL *ssl)
+{
+    cut_chain(SSL_get_peer_cert_chain(ssl), 1);
+    cut_chain(SSL_get0_verified_chain(ssl), 0);
+}
+
 /* OpenSSL has a session that can be resumed.  Returns 1 to take it over. */
 int wr_tls_on_new_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct wr_tls_stream *stream = SSL_get_app_data(ssl);
-    const struct wr_slice key = {stream->key, stream->key_len};
 
+    drop_chain(ssl);
     if (!stream->sessions || !SSL_SESSION_is_resumable(session))
         return 0;
     if (stream->verify && SSL_get_verify_result(ssl) != X509_V_OK)
         return 0;
-    return wr_tls_sessions_put(stream->sessions, key, session);
+    return wr_tls_sessions_put(stream->sessions, get_key(stream), session);
 }
 
 /* Name or address that the certificate must have: names with whole-label
@@ -100,8 +123,7 @@ static bool set_peer(SSL *ssl, const char *host)
 
 static bool set_up(struct wr_tls_stream *stream, SSL_CTX *ctx)
 {
-    const struct wr_slice key = {stream->key, stream->key_len};
-    SSL_SESSION *session;
+    SSL_SESSION *session = NULL;
     BIO *bio;
 
     stream->ssl = SSL_new(ctx);
@@ -113,8 +135,8 @@ static bool set_up(struct wr_tls_stream *stream, SSL_CTX *ctx)
     if (SSL_set_app_data(stream->ssl, stream) != 1 ||
         !set_peer(stream->ssl, stream->host))
         return false;
-    session =
-        stream->sessions ? wr_tls_sessions_take(stream->sessions, key) : NULL;
+    if (stream->sessions)
+        session = wr_tls_sessions_take(stream->sessions, get_key(stream));
     if (session) {
         SSL_set_session(stream->ssl, session); /* else a full handshake */
         SSL_SESSION_free(session);
@@ -138,7 +160,7 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
     }
     if (wr_tls_context_prepare(context, ret_err))
         return NULL;
-    stream = wr_calloc(1, sizeof *stream + key.len);
+    stream = wr_calloc(1, sizeof *stream + host_len + 1 + key.len);
     if (!stream) {
         wr_error_no_memory(ret_err);
         return NULL;
@@ -147,9 +169,10 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
     stream->sessions = sessions;
     stream->verify = context->verify;
     memcpy(stream->host, host, host_len + 1);
-    stream->key_len = key.len;
+    stream->key_len = (uint32_t)key.len;
     if (key.len)
-        memcpy(stream->key, key.data, key.len);
+        memcpy(stream->host + host_len + 1, key.data, key.len);
+    stream->alpn = "";
     if (!set_up(stream, context->ctx)) {
         char text[128];
 
@@ -229,10 +252,9 @@ static enum wr_step handshake_done(struct wr_tls_stream *stream,
                          stream->host);
             return WR_STEP_ERROR;
         }
-        memcpy(stream->alpn, offered, sizeof offered);
+        stream->alpn = offered;
     }
-    snprintf(stream->text, sizeof stream->text, "%s %s",
-             SSL_get_version(stream->ssl), SSL_get_cipher_name(stream->ssl));
+    drop_chain(stream->ssl);
     stream->is_connected = true;
     return WR_STEP_DONE;
 }
@@ -264,9 +286,29 @@ bool wr_tls_is_resumed(const struct wr_tls_stream *stream)
     return SSL_session_reused(stream->ssl) == 1;
 }
 
-const char *wr_tls_text(const struct wr_tls_stream *stream)
+/* Made for every exchange, so without printf. */
+static char *add_text(char *at, const char *end, const char *text)
 {
-    return stream->text;
+    const size_t room = (size_t)(end - at), len = strlen(text);
+    const size_t part = len < room ? len : room;
+
+    memcpy(at, text, part);
+    return at + part;
+}
+
+const char *wr_tls_text(const struct wr_tls_stream *stream, char *buf,
+                        size_t cap)
+{
+    const char *end = buf + cap - 1;
+    char *at = buf;
+
+    if (stream->is_connected) {
+        at = add_text(at, end, SSL_get_version(stream->ssl));
+        at = add_text(at, end, " ");
+        at = add_text(at, end, SSL_get_cipher_name(stream->ssl));
+    }
+    *at = '\0';
+    return buf;
 }
 
 const char *wr_tls_alpn(const struct wr_tls_stream *stream)
@@ -275,10 +317,11 @@ const char *wr_tls_alpn(const struct wr_tls_stream *stream)
 }
 
 static enum wr_io note(struct wr_tls_stream *stream, int error,
-                       const char *text)
+                       unsigned long code, const char *text)
 {
     stream->error = error;
-    snprintf(stream->error_text, sizeof stream->error_text, "%s", text);
+    stream->error_code = code;
+    stream->error_text = text;
     errno = error;
     return WR_IO_ERROR;
 }
@@ -286,14 +329,14 @@ static enum wr_io note(struct wr_tls_stream *stream, int error,
 static enum wr_io note_cut(struct wr_tls_stream *stream)
 {
     stream->was_cut = true;
-    return note(stream, ECONNRESET, "connection ended without close_notify");
+    return note(stream, ECONNRESET, 0, "connection ended without close_notify");
 }
 
 static enum wr_io fail(struct wr_tls_stream *stream, int error,
-                       const char *text)
+                       unsigned long code, const char *text)
 {
     stream->is_broken = true;
-    return note(stream, error, text);
+    return note(stream, error, code, text);
 }
 
 /* What a call that moved nothing means; `code` is SSL_get_error's. */
@@ -301,29 +344,28 @@ static enum wr_io settle(struct wr_tls_stream *stream, int code)
 {
     const struct wr_tls_socket *sock = &stream->socket;
     unsigned long queued;
-    char text[128];
 
     if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
         return WR_IO_AGAIN;
     if (code == SSL_ERROR_ZERO_RETURN)
         return WR_IO_EOF;
-    wr_tls_take_error(text, sizeof text, &queued);
+    queued = ERR_peek_error();
+    wr_tls_clear_errors();
     if (is_unexpected_end(queued) || (!queued && sock->is_ended)) {
         stream->is_broken = true;
         return note_cut(stream);
     }
     if (queued)
-        return fail(stream, EPROTO, text);
+        return fail(stream, EPROTO, queued, NULL);
     if (sock->error)
-        return fail(stream, sock->error,
-                    wr_system_text(sock->error, text, sizeof text));
-    return fail(stream, stream->error ? stream->error : EPROTO,
+        return fail(stream, sock->error, 0, NULL);
+    return fail(stream, stream->error ? stream->error : EPROTO, 0,
                 "connection has failed before");
 }
 
 static enum wr_io fail_flood(struct wr_tls_stream *stream)
 {
-    return fail(stream, EPROTO, "too many records without data");
+    return fail(stream, EPROTO, 0, "too many records without data");
 }
 
 /* Reads or peeks.  Records without data (tickets, KeyUpdates) are worked off
@@ -358,6 +400,7 @@ enum wr_io wr_tls_read(struct wr_tls_stream *stream, void *buf, size_t cap,
                        bool dont_wait, size_t *ret_len)
 {
     begin_call(stream, dont_wait);
+    stream->is_resting = false;
     return take(stream, buf, cap, false, ret_len);
 }
 
@@ -373,6 +416,13 @@ static void count_record(int is_write, int version, int type, const void *bytes,
     (void)ssl;
     if (!is_write && type == SSL3_RT_HEADER)
         stream->records++;
+}
+
+/* A record that has been taken apart, but not read, lies in a buffer. */
+static void free_buffers(struct wr_tls_stream *stream)
+{
+    if (!SSL_has_pending(stream->ssl))
+        SSL_free_buffers(stream->ssl);
 }
 
 enum wr_io wr_tls_peek(struct wr_tls_stream *stream)
@@ -396,6 +446,8 @@ enum wr_io wr_tls_peek(struct wr_tls_stream *stream)
     SSL_set_msg_callback_arg(stream->ssl, stream);
     io = take(stream, &byte, 1, true, &len);
     SSL_set_msg_callback(stream->ssl, NULL);
+    if (stream->is_resting)
+        free_buffers(stream); /* a ticket has come, and is read */
     return io;
 }
 
@@ -436,6 +488,7 @@ enum wr_io wr_tls_writev(struct wr_tls_stream *stream, const struct iovec *iov,
         return WR_IO_OK;
     }
     begin_call(stream, true);
+    stream->is_resting = false;
     result = SSL_write_ex(stream->ssl, bytes.data, bytes.len, ret_len);
     if (result == 1)
         return WR_IO_OK;
@@ -452,9 +505,23 @@ bool wr_tls_was_cut(const struct wr_tls_stream *stream)
     return stream->was_cut;
 }
 
-const char *wr_tls_error_text(const struct wr_tls_stream *stream)
+const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
+                              size_t cap)
 {
-    return stream->error_text;
+    if (stream->error_code)
+        return wr_tls_describe(stream->error_code, buf, cap);
+    if (stream->error && !stream->error_text)
+        return wr_system_text(stream->error, buf, cap);
+    snprintf(buf, cap, "%s", stream->error_text ? stream->error_text : "");
+    return buf;
+}
+
+void wr_tls_rest(struct wr_tls_stream *stream)
+{
+    if (!stream->is_connected)
+        return;
+    stream->is_resting = true;
+    free_buffers(stream);
 }
 
 void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent)

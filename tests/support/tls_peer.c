@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,19 @@ static int choose_protocol(SSL *ssl, const unsigned char **out,
     return SSL_TLSEXT_ERR_OK;
 }
 
+static bool add_ca(SSL_CTX *ctx, const char *folder)
+{
+    char path[512];
+    BIO *file =
+        BIO_new_file(certs_path(folder, "ca.pem", path, sizeof path), "r");
+    X509 *ca = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
+    const bool is_added = ca && SSL_CTX_add1_chain_cert(ctx, ca) == 1;
+
+    X509_free(ca);
+    BIO_free(file);
+    return is_added;
+}
+
 static bool configure(SSL_CTX *ctx, const struct tls_peer_options *options)
 {
     const char *name = options->cert ? options->cert : "server";
@@ -62,6 +76,8 @@ static bool configure(SSL_CTX *ctx, const struct tls_peer_options *options)
         return false;
     if (options->has_alpn)
         SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    if (options->sends_ca && !add_ca(ctx, options->folder))
+        return false;
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"weir", 4);
     if (!options->wants_client)
         return true;

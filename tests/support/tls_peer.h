@@ -15,6 +15,7 @@ struct tls_peer_options {
     int max_version;    /* TLS1_2_VERSION …; 0 = any */
     bool wants_client;  /* a certificate by ca, or no handshake */
     bool has_alpn;      /* chooses "http/1.1" when offered */
+    bool sends_ca;      /* the chain has ca's certificate too */
 };
 
 /* Runs after the handshake; the socket is closed when it returns, without

@@ -20,6 +20,14 @@ static void say_hello_and_good_bye(SSL *ssl, void *user)
     SSL_shutdown(ssl);
 }
 
+static void check_error(const struct talk *talk, const char *expected)
+{
+    char text[WR_TLS_ERROR_TEXT];
+
+    assert_string_equal(wr_tls_error_text(talk->stream, text, sizeof text),
+                        expected);
+}
+
 static void close_notify_is_eof(void **state)
 {
     struct talk talk;
@@ -31,7 +39,7 @@ static void close_notify_is_eof(void **state)
     check_text(&talk, "hello");
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_EOF);
     assert_false(wr_tls_was_cut(talk.stream));
-    assert_string_equal(wr_tls_error_text(talk.stream), "");
+    check_error(&talk, "");
     talk_end(&talk);
 }
 
@@ -55,8 +63,7 @@ static void an_end_without_close_notify_is_a_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_true(wr_tls_was_cut(talk.stream));
-    assert_string_equal(wr_tls_error_text(talk.stream),
-                        "connection ended without close_notify");
+    check_error(&talk, "connection ended without close_notify");
     /* and it stays so */
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     talk_end(&talk);
@@ -75,8 +82,7 @@ static void a_reset_is_no_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_false(wr_tls_was_cut(talk.stream));
-    assert_string_equal(wr_tls_error_text(talk.stream),
-                        "connection reset by peer");
+    check_error(&talk, "connection reset by peer");
     talk_end(&talk);
 }
 
@@ -254,8 +260,7 @@ static void a_flood_of_key_updates_is_an_error(void **state)
     sem_wait(&talk.did);
     assert_int_equal(wr_tls_peek(talk.stream), WR_IO_ERROR);
     assert_int_equal(errno, EPROTO);
-    assert_string_equal(wr_tls_error_text(talk.stream),
-                        "too many records without data");
+    check_error(&talk, "too many records without data");
     sem_post(&talk.go);
     talk_end(&talk);
 }
