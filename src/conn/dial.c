@@ -102,7 +102,7 @@ static void start_race(struct wr_dial *dial, struct wr_addrs *addrs,
     for (unsigned i = 0; i < addrs->count && !target->unix_path; i++)
         wr_addr_set_port(&addrs->list[i], target->port);
     wr_addrs_interleave(addrs);
-    wr_race_init(&dial->race, addrs, target->has_local ? &target->local : NULL);
+    wr_race_init(&dial->race, addrs, target->local);
     set_state(dial, DIAL_CONNECT, now_ns);
 }
 
@@ -111,8 +111,8 @@ static bool known_address(const struct wr_target *target, struct wr_addr *ret)
 {
     if (target->unix_path)
         return wr_addr_unix(ret, target->unix_path);
-    if (target->has_address) {
-        *ret = target->address;
+    if (target->address) {
+        *ret = *target->address;
         return true;
     }
     return wr_addr_parse(ret, target->host, target->port);

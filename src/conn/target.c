@@ -82,18 +82,34 @@ static const char *place_text(char **at, const char *text)
     return copy;
 }
 
+/* Copies a literal to *at and moves *at behind it. */
+static const struct wr_addr *place_address(struct wr_addr **at,
+                                           const char *text, uint16_t port)
+{
+    if (!text || !wr_addr_parse(*at, text, port))
+        return NULL;
+    return (*at)++;
+}
+
 static struct wr_target *assemble(const struct wr_target_parts *parts,
                                   const struct wr_buf *key, const char *origin)
 {
-    const size_t size = sizeof(struct wr_target) + key->len +
+    const size_t addresses =
+        (parts->address ? 1U : 0U) + (parts->local ? 1U : 0U);
+    const size_t size = sizeof(struct wr_target) +
+                        addresses * sizeof(struct wr_addr) + key->len +
                         text_size(parts->host) + text_size(parts->unix_path) +
                         text_size(origin);
     struct wr_target *target = wr_calloc(1, size);
+    struct wr_addr *addr;
     char *at;
 
     if (!target)
         return NULL;
-    at = (char *)(target + 1);
+    addr = (struct wr_addr *)(target + 1);
+    at = (char *)(addr + addresses);
+    target->address = place_address(&addr, parts->address, parts->port);
+    target->local = place_address(&addr, parts->local, 0);
     memcpy(at, key->data, key->len);
     target->key.bytes = at;
     target->key.len = (uint32_t)key->len;
@@ -106,11 +122,6 @@ static struct wr_target *assemble(const struct wr_target_parts *parts,
     target->tls = parts->tls ? parts->context : NULL;
     target->ip_version = parts->ip_version;
     target->port = parts->port;
-    target->has_address =
-        parts->address &&
-        wr_addr_parse(&target->address, parts->address, parts->port);
-    target->has_local =
-        parts->local && wr_addr_parse(&target->local, parts->local, 0);
     return target;
 }
 

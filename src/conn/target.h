@@ -1,5 +1,8 @@
 /* A target: whom a request is for and by which way, with its pool key.
  *
+ * One piece of memory, with what it points to behind it: a connection holds on
+ * to its target, so an address takes room only where one was given.
+ *
  * Immutable once made, shared by reference between a request, its dials and
  * its connections; any thread may hold a reference. */
 #ifndef WR_CONN_TARGET_H
@@ -17,14 +20,12 @@
 
 struct wr_target {
     atomic_uint refs;
-    struct wr_key key;          /* protocol-rules section 1, in that order */
-    struct wr_tls_context *tls; /* borrowed from the pool; NULL = plain */
+    struct wr_key key;             /* protocol-rules section 1, in that order */
+    struct wr_tls_context *tls;    /* borrowed from the pool; NULL = plain */
+    const struct wr_addr *address; /* NULL = DNS knows where to connect */
+    const struct wr_addr *local;   /* binds the local end; NULL = any */
     weir_ip_version ip_version;
     uint16_t port;
-    bool has_address; /* connect here instead of asking DNS */
-    bool has_local;   /* bind the local end */
-    struct wr_addr address;
-    struct wr_addr local;
     const char *host;      /* canonical, see http/url.h */
     const char *unix_path; /* NULL = TCP */
     const char *origin;    /* "https://example.org:443" */
