@@ -114,24 +114,35 @@ void wr_addr_set_port(struct wr_addr *addr, uint16_t port)
 }
 
 /* Padding, and the flow label of IPv6, are no part of an address. */
-bool wr_addr_equal(const struct wr_addr *a, const struct wr_addr *b)
+static bool equal(const struct wr_addr *a, const struct wr_addr *b,
+                  bool with_port)
 {
-    if (a->sa.ss_family != b->sa.ss_family || a->len != b->len)
+    if (a->sa.ss_family != b->sa.ss_family)
         return false;
     if (a->sa.ss_family == AF_INET) {
         const struct sockaddr_in x = get_v4(a), y = get_v4(b);
 
-        return x.sin_port == y.sin_port &&
+        return (!with_port || x.sin_port == y.sin_port) &&
                x.sin_addr.s_addr == y.sin_addr.s_addr;
     }
     if (a->sa.ss_family == AF_INET6) {
         const struct sockaddr_in6 x = get_v6(a), y = get_v6(b);
 
-        return x.sin6_port == y.sin6_port &&
+        return (!with_port || x.sin6_port == y.sin6_port) &&
                x.sin6_scope_id == y.sin6_scope_id &&
                memcmp(&x.sin6_addr, &y.sin6_addr, sizeof x.sin6_addr) == 0;
     }
-    return memcmp(&a->sa, &b->sa, a->len) == 0;
+    return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
+bool wr_addr_equal(const struct wr_addr *a, const struct wr_addr *b)
+{
+    return a->len == b->len && equal(a, b, true);
+}
+
+bool wr_addr_equal_host(const struct wr_addr *a, const struct wr_addr *b)
+{
+    return equal(a, b, false);
 }
 
 static void text_v4(const struct sockaddr_in *v4, char *buf, size_t cap)

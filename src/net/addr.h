@@ -33,6 +33,8 @@ bool wr_addr_parse(struct wr_addr *ret_addr, const char *text, uint16_t port);
 bool wr_addr_unix(struct wr_addr *ret_addr, const char *path);
 void wr_addr_set_port(struct wr_addr *addr, uint16_t port);
 bool wr_addr_equal(const struct wr_addr *a, const struct wr_addr *b);
+/* The same, whatever the ports are. */
+bool wr_addr_equal_host(const struct wr_addr *a, const struct wr_addr *b);
 /* "127.0.0.1:80", "[::1]:443", "unix:/run/x.sock"; cap >= WR_ADDR_TEXT. */
 const char *wr_addr_text(const struct wr_addr *addr, char *buf, size_t cap);
 /* Reorders for RFC 8305 section 4: families alternate, the first one stays. */

@@ -14,6 +14,7 @@ struct cache_key {
 
 struct wr_cache_entry {
     UT_hash_handle hh;
+    uint64_t stored_ns;
     uint64_t expires_ns;
     unsigned turn;
     unsigned count;
@@ -68,27 +69,59 @@ static struct wr_cache_entry *new_entry(const struct cache_key *key,
     return entry;
 }
 
-void wr_cache_store(struct wr_cache *cache, const char *host,
+static bool contains(const struct wr_addr *list, unsigned count,
+                     const struct wr_addr *addr)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (wr_addr_equal_host(&list[i], addr))
+            return true;
+    }
+    return false;
+}
+
+/* As sets: servers turn the order of an answer. */
+static bool is_same_set(const struct wr_cache_entry *entry,
+                        const struct wr_addrs *addrs)
+{
+    for (unsigned i = 0; i < addrs->count; i++) {
+        if (!contains(entry->list, entry->count, &addrs->list[i]))
+            return false;
+    }
+    for (unsigned i = 0; i < entry->count; i++) {
+        if (!contains(addrs->list, addrs->count, &entry->list[i]))
+            return false;
+    }
+    return true;
+}
+
+bool wr_cache_store(struct wr_cache *cache, const char *host,
                     weir_ip_version version, const struct wr_addrs *addrs,
-                    uint64_t expires_ns)
+                    uint64_t now_ns, uint64_t expires_ns)
 {
     struct wr_cache_entry *entry;
     struct cache_key key;
+    bool is_new = true;
 
     if (!make_key(&key, host, version))
-        return;
+        return false;
     entry = find(cache, &key);
-    if (entry)
+    if (entry) {
+        is_new = !is_same_set(entry, addrs);
         drop(cache, entry);
+    }
     while (HASH_COUNT(cache->entries) >= cache->max)
         drop(cache, cache->entries);
     entry = new_entry(&key, addrs);
     if (!entry)
-        return;
+        return false;
+    entry->stored_ns = now_ns;
     entry->expires_ns = expires_ns;
     HASH_ADD_KEYPTR(hh, cache->entries, entry->key, key.len, entry);
-    if (!entry->hh.tbl)
+    if (!entry->hh.tbl) {
         wr_free(entry);
+        return false;
+    }
+    return is_new;
 }
 
 static unsigned count_family(const struct wr_cache_entry *entry,
@@ -140,15 +173,27 @@ bool wr_cache_find(struct wr_cache *cache, const char *host,
     if (!make_key(&key, host, version))
         return false;
     entry = find(cache, &key);
-    if (!entry)
+    if (!entry || entry->expires_ns <= now_ns)
         return false;
-    if (entry->expires_ns <= now_ns) {
-        drop(cache, entry);
-        return false;
-    }
     entry->turn++;
     copy_turned(entry, ret_addrs);
     return true;
+}
+
+bool wr_cache_has_left(const struct wr_cache *cache, const char *host,
+                       weir_ip_version version, const struct wr_addr *peer,
+                       uint64_t since_ns)
+{
+    const struct wr_cache_entry *entry;
+    struct cache_key key;
+
+    if (!make_key(&key, host, version))
+        return false;
+    entry = find(cache, &key);
+    if (!entry || entry->stored_ns <= since_ns || entry->count == WR_ADDRS_MAX)
+        return false;
+    return count_family(entry, peer->sa.ss_family) &&
+           !contains(entry->list, entry->count, peer);
 }
 
 void wr_cache_done(struct wr_cache *cache)

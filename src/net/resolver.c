@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct wr_resolver {
     struct wr_cache cache;
     unsigned resting;
     SLIST_HEAD(, wr_channel) channels;
+    atomic_uint_least64_t generation; /* read without the lock */
 };
 
 struct wr_query {
@@ -56,6 +58,7 @@ struct wr_resolver *wr_resolver_new(const struct wr_resolver_options *options)
     }
     pthread_mutex_init(&resolver->lock, NULL);
     SLIST_INIT(&resolver->channels);
+    atomic_init(&resolver->generation, 0);
     resolver->cache.max = WR_CACHE_MAX;
     wr_resolver_set_ttl(resolver, options->min_ttl_ns, options->max_ttl_ns);
     return resolver;
@@ -128,6 +131,26 @@ bool wr_resolver_cached(struct wr_resolver *resolver, const char *host,
             wr_cache_find(&resolver->cache, host, version, now_ns, ret_addrs);
     pthread_mutex_unlock(&resolver->lock);
     return found;
+}
+
+uint64_t wr_resolver_generation(const struct wr_resolver *resolver)
+{
+    return atomic_load_explicit(&resolver->generation, memory_order_acquire);
+}
+
+bool wr_resolver_has_left(struct wr_resolver *resolver, const char *host,
+                          weir_ip_version version, const struct wr_addr *peer,
+                          uint64_t since_ns)
+{
+    bool has_left;
+
+    if (is_localhost(host))
+        return false;
+    pthread_mutex_lock(&resolver->lock);
+    has_left =
+        wr_cache_has_left(&resolver->cache, host, version, peer, since_ns);
+    pthread_mutex_unlock(&resolver->lock);
+    return has_left;
 }
 
 /* A resting channel, given, or NULL. */
@@ -341,9 +364,10 @@ static void store(struct wr_query *query, uint64_t now_ns)
         ttl_ns = resolver->min_ttl_ns;
     if (ttl_ns > resolver->max_ttl_ns)
         ttl_ns = resolver->max_ttl_ns;
-    if (ttl_ns)
-        wr_cache_store(&resolver->cache, query->host, query->version,
-                       &query->addrs, wr_after(now_ns, ttl_ns));
+    if (wr_cache_store(&resolver->cache, query->host, query->version,
+                       &query->addrs, now_ns, wr_after(now_ns, ttl_ns)))
+        atomic_fetch_add_explicit(&resolver->generation, 1,
+                                  memory_order_release);
     pthread_mutex_unlock(&resolver->lock);
 }
 

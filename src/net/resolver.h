@@ -39,6 +39,26 @@ bool wr_resolver_cached(struct wr_resolver *resolver, const char *host,
                         weir_ip_version version, uint64_t now_ns,
                         struct wr_addrs *ret_addrs);
 
+/* For those who close connections once DNS no longer names their peer.  Answers
+ * outlive their TTL here: the last one for a name and family policy stays until
+ * the next one comes, or (one of 4096) makes room for another name's; with a
+ * TTL of 0 and without a cache too.  So who looks a name up, for whatever dial,
+ * tells of all connections to it, and nobody looks up for their sake alone.
+ *
+ * The generation grows whenever an answer differs, as a set of addresses, from
+ * the last one for its name (as the first does): while it stands, no peer has
+ * left that had not before.  One atomic load, no lock. */
+uint64_t wr_resolver_generation(const struct wr_resolver *resolver);
+/* true when the last answer for host came after since_ns, has addresses of the
+ * peer's family, and the peer (whatever its port) is not among them: then a
+ * connection whose dial began at since_ns goes where no new one would.  false
+ * for an answer of WR_ADDRS_MAX addresses, which may have had more.  The names
+ * of localhost never leave; nor does a host that was never looked up, as an IP
+ * literal.  Takes the lock. */
+bool wr_resolver_has_left(struct wr_resolver *resolver, const char *host,
+                          weir_ip_version version, const struct wr_addr *peer,
+                          uint64_t since_ns);
+
 /* Starts a look-up; NULL with *ret_err on failure (WEIR_E_NO_MEMORY,
  * WEIR_E_RESOLVE, WEIR_E_SYSTEM). */
 struct wr_query *wr_query_new(struct wr_resolver *resolver, const char *host,

@@ -122,6 +122,25 @@ static void equality_looks_at_family_address_and_port(void **state)
 }
 
 /* The order as a string: 4 and 6 with the place each had before. */
+static void hosts_are_equal_whatever_the_port_and_the_room(void **state)
+{
+    struct wr_addr a, b;
+
+    (void)state;
+    assert_true(wr_addr_parse(&a, "127.0.0.1", 80));
+    assert_true(wr_addr_parse(&b, "127.0.0.1", 81));
+    b.len = 28; /* as of a structure with room for either family */
+    assert_true(wr_addr_equal_host(&a, &b));
+    assert_true(wr_addr_parse(&b, "127.0.0.2", 80));
+    assert_false(wr_addr_equal_host(&a, &b));
+    assert_true(wr_addr_parse(&a, "fe80::1%1", 80));
+    assert_false(wr_addr_equal_host(&a, &b));
+    assert_true(wr_addr_parse(&b, "fe80::1%1", 0));
+    assert_true(wr_addr_equal_host(&a, &b));
+    assert_true(wr_addr_parse(&b, "fe80::1%2", 80));
+    assert_false(wr_addr_equal_host(&a, &b));
+}
+
 static void check_interleave(const char *in, const char *out)
 {
     struct wr_addrs addrs = {.count = (unsigned)strlen(in)};
@@ -168,6 +187,7 @@ int main(void)
         cmocka_unit_test(what_is_no_literal_is_refused),
         cmocka_unit_test(unix_paths_and_abstract_names),
         cmocka_unit_test(equality_looks_at_family_address_and_port),
+        cmocka_unit_test(hosts_are_equal_whatever_the_port_and_the_room),
         cmocka_unit_test(families_alternate_and_the_first_stays_first),
     };
 

@@ -47,12 +47,22 @@ static void check(struct wr_cache *cache, const char *host,
         assert_true(wr_addr_equal(&found.list[i], &expected.list[i]));
 }
 
-static void store(struct wr_cache *cache, const char *host,
+/* At 10 ns.  true: the answer is another than the last. */
+static bool store(struct wr_cache *cache, const char *host,
                   weir_ip_version version, const char *csv, uint64_t until_ns)
 {
     const struct wr_addrs addrs = addrs_of(csv);
 
-    wr_cache_store(cache, host, version, &addrs, until_ns);
+    return wr_cache_store(cache, host, version, &addrs, 10, until_ns);
+}
+
+static bool has_left(const struct wr_cache *cache, const char *host,
+                     const char *peer, uint64_t since_ns)
+{
+    struct wr_addr addr;
+
+    assert_true(wr_addr_parse(&addr, peer, 443));
+    return wr_cache_has_left(cache, host, WEIR_IP_ANY, &addr, since_ns);
 }
 
 static void an_answer_is_found_until_it_expires(void **state)
@@ -64,7 +74,8 @@ static void an_answer_is_found_until_it_expires(void **state)
     store(&cache, "a.test", WEIR_IP_ANY, "192.0.2.1", 100);
     check(&cache, "a.test", WEIR_IP_ANY, 99, "192.0.2.1");
     check(&cache, "a.test", WEIR_IP_ANY, 100, NULL);
-    check(&cache, "a.test", WEIR_IP_ANY, 99, NULL); /* it is gone */
+    store(&cache, "a.test", WEIR_IP_ANY, "192.0.2.1", 10); /* never fresh */
+    check(&cache, "a.test", WEIR_IP_ANY, 10, NULL);
     wr_cache_done(&cache);
 }
 
@@ -133,6 +144,71 @@ static void the_entry_stored_first_makes_room(void **state)
     wr_cache_done(&cache);
 }
 
+static void an_answer_differs_as_a_set(void **state)
+{
+    struct wr_cache cache = {.max = 2};
+
+    (void)state;
+    assert_true(store(&cache, "a.test", WEIR_IP_ANY, "192.0.2.1,::1", 100));
+    assert_false(store(&cache, "a.test", WEIR_IP_ANY, "::1,192.0.2.1", 100));
+    assert_false(
+        store(&cache, "A.test", WEIR_IP_ANY, "::1,192.0.2.1,::1", 100));
+    assert_true(store(&cache, "a.test", WEIR_IP_ANY, "::1", 100));
+    assert_true(store(&cache, "a.test", WEIR_IP_ANY, "::1,192.0.2.1", 100));
+    assert_true(store(&cache, "a.test", WEIR_IP_ANY, "::1,192.0.2.2", 100));
+    /* the first of its family policy, and of its name */
+    assert_true(store(&cache, "a.test", WEIR_IP_V4, "192.0.2.2", 100));
+    assert_true(store(&cache, "b.test", WEIR_IP_ANY, "192.0.2.2", 100));
+    /* forgotten in between, so first again */
+    assert_true(store(&cache, "a.test", WEIR_IP_ANY, "::1,192.0.2.2", 100));
+    wr_cache_done(&cache);
+}
+
+static void a_peer_has_left_when_the_last_answer_is_without_it(void **state)
+{
+    struct wr_cache cache = {.max = 2};
+
+    (void)state;
+    assert_false(has_left(&cache, "a.test", "192.0.2.1", 1)); /* unknown */
+    store(&cache, "a.test", WEIR_IP_ANY, "192.0.2.1,192.0.2.2", 10);
+    assert_false(has_left(&cache, "a.test", "192.0.2.1", 1));
+    assert_false(has_left(&cache, "a.test", "192.0.2.2", 1));
+    assert_true(has_left(&cache, "A.TEST", "192.0.2.3", 1));
+    assert_false(has_left(&cache, "b.test", "192.0.2.3", 1));
+    /* nothing is said of its family */
+    assert_false(has_left(&cache, "a.test", "2001:db8::1", 1));
+    /* an answer as old as the connection tells nothing about it */
+    assert_true(has_left(&cache, "a.test", "192.0.2.3", 9));
+    assert_false(has_left(&cache, "a.test", "192.0.2.3", 10));
+    /* back again */
+    store(&cache, "a.test", WEIR_IP_ANY, "192.0.2.3,2001:db8::2", 10);
+    assert_false(has_left(&cache, "a.test", "192.0.2.3", 1));
+    assert_true(has_left(&cache, "a.test", "192.0.2.1", 1));
+    assert_true(has_left(&cache, "a.test", "2001:db8::1", 1));
+    wr_cache_done(&cache);
+}
+
+/* It may have been cut to what fits. */
+static void nobody_leaves_a_full_list(void **state)
+{
+    struct wr_cache cache = {.max = 2};
+    struct wr_addrs addrs = {.count = WR_ADDRS_MAX};
+
+    (void)state;
+    for (unsigned i = 0; i < WR_ADDRS_MAX; i++) {
+        char text[16];
+
+        snprintf(text, sizeof text, "192.0.2.%u", i + 1);
+        assert_true(wr_addr_parse(&addrs.list[i], text, 0));
+    }
+    wr_cache_store(&cache, "a.test", WEIR_IP_ANY, &addrs, 10, 100);
+    assert_false(has_left(&cache, "a.test", "198.51.100.1", 1));
+    addrs.count--;
+    wr_cache_store(&cache, "a.test", WEIR_IP_ANY, &addrs, 10, 100);
+    assert_true(has_left(&cache, "a.test", "198.51.100.1", 1));
+    wr_cache_done(&cache);
+}
+
 static void a_host_that_is_too_long_is_not_kept(void **state)
 {
     struct wr_cache cache = {.max = 2};
@@ -141,8 +217,9 @@ static void a_host_that_is_too_long_is_not_kept(void **state)
     (void)state;
     memset(host, 'a', sizeof host);
     host[sizeof host - 1] = '\0';
-    store(&cache, host, WEIR_IP_ANY, "192.0.2.1", 100);
+    assert_false(store(&cache, host, WEIR_IP_ANY, "192.0.2.1", 100));
     check(&cache, host, WEIR_IP_ANY, 1, NULL);
+    assert_false(has_left(&cache, host, "192.0.2.2", 1));
     host[sizeof host - 2] = '\0';
     store(&cache, host, WEIR_IP_ANY, "192.0.2.1", 100);
     check(&cache, host, WEIR_IP_ANY, 1, "192.0.2.1");
@@ -196,6 +273,9 @@ int main(void)
         cmocka_unit_test(a_new_answer_replaces_the_old),
         cmocka_unit_test(hits_turn_the_order_within_a_family),
         cmocka_unit_test(the_entry_stored_first_makes_room),
+        cmocka_unit_test(an_answer_differs_as_a_set),
+        cmocka_unit_test(a_peer_has_left_when_the_last_answer_is_without_it),
+        cmocka_unit_test(nobody_leaves_a_full_list),
         cmocka_unit_test(a_host_that_is_too_long_is_not_kept),
         cmocka_unit_test(without_memory_nothing_is_kept_and_nothing_lost),
     };

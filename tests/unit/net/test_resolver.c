@@ -233,7 +233,96 @@ static void ttl_0_and_max_0_are_not_kept(void **state)
     assert_false(is_kept(fixture, t0));
     check(fixture, "a.test", WEIR_IP_V4, t0, "127.0.0.1");
     wr_resolver_set_ttl(fixture->resolver, 0, WR_SECOND);
-    assert_true(is_kept(fixture, t0)); /* what was kept before is still good */
+    assert_false(is_kept(fixture, t0)); /* it came while it was off */
+}
+
+static bool has_left(struct fixture *fixture, const char *host,
+                     const char *peer, uint64_t since_ns)
+{
+    struct wr_addr addr;
+
+    assert_true(wr_addr_parse(&addr, peer, 443));
+    return wr_resolver_has_left(fixture->resolver, host, WEIR_IP_V4, &addr,
+                                since_ns);
+}
+
+static void a_peer_leaves_with_a_new_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint64_t later = t0 + 60 * WR_SECOND;
+
+    dns_answer(fixture->dns, "a.test", "127.0.0.1", 30);
+    check(fixture, "a.test", WEIR_IP_V4, t0, "127.0.0.1");
+    assert_false(has_left(fixture, "a.test", "127.0.0.1", t0));
+    dns_answer(fixture->dns, "a.test", "127.0.0.2", 30);
+    /* the answer that was has expired, and is still the last */
+    assert_false(is_kept(fixture, later));
+    assert_false(has_left(fixture, "a.test", "127.0.0.1", t0));
+    check(fixture, "a.test", WEIR_IP_V4, later, "127.0.0.2");
+    assert_true(has_left(fixture, "a.test", "127.0.0.1", t0));
+    assert_false(has_left(fixture, "a.test", "127.0.0.2", t0));
+    /* begun at that time, the dial may have gone by either answer */
+    assert_false(has_left(fixture, "a.test", "127.0.0.1", later));
+}
+
+static void a_failure_is_no_answer_to_leave(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wr_addrs addrs;
+
+    dns_answer(fixture->dns, "a.test", "127.0.0.1", 0);
+    check(fixture, "a.test", WEIR_IP_V4, t0, "127.0.0.1");
+    dns_fail(fixture->dns, "a.test", DNS_NXDOMAIN);
+    assert_int_equal(look_up(fixture->resolver, "a.test", WEIR_IP_V4,
+                             t0 + WR_SECOND, &addrs, NULL),
+                     WR_STEP_ERROR);
+    assert_false(has_left(fixture, "a.test", "127.0.0.1", t0 - 1));
+    assert_true(has_left(fixture, "a.test", "127.0.0.2", t0 - 1));
+}
+
+static void nobody_leaves_localhost(void **state)
+{
+    struct fixture *fixture = *state;
+
+    check(fixture, "localhost", WEIR_IP_V4, t0, "127.0.0.1");
+    assert_false(has_left(fixture, "localhost", "127.0.0.2", 0));
+    assert_false(has_left(fixture, "app.localhost", "127.0.0.2", 0));
+    assert_int_equal(wr_resolver_generation(fixture->resolver), 0);
+}
+
+static void the_generation_grows_with_answers_that_differ(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wr_resolver *resolver = fixture->resolver;
+    uint64_t generation = wr_resolver_generation(resolver);
+
+    for (int ttl = 0; ttl <= 30; ttl += 30) {
+        const char *host = ttl ? "thirty.test" : "zero.test";
+
+        dns_answer(fixture->dns, host, "127.0.0.1", (unsigned)ttl);
+        check(fixture, host, WEIR_IP_V4, t0, "127.0.0.1");
+        assert_true(wr_resolver_generation(resolver) > generation);
+        generation = wr_resolver_generation(resolver);
+        check(fixture, host, WEIR_IP_V4, t0 + WR_SECOND, "127.0.0.1");
+        assert_int_equal(wr_resolver_generation(resolver), generation);
+        dns_answer(fixture->dns, host, "127.0.0.2", (unsigned)ttl);
+        check(fixture, host, WEIR_IP_V4, t0 + WR_SECOND, "127.0.0.2");
+        assert_true(wr_resolver_generation(resolver) > generation);
+        generation = wr_resolver_generation(resolver);
+    }
+}
+
+static void without_a_cache_peers_leave_too(void **state)
+{
+    struct fixture *fixture = *state;
+
+    wr_resolver_set_ttl(fixture->resolver, 0, 0);
+    dns_answer(fixture->dns, "a.test", "127.0.0.1", 60);
+    check(fixture, "a.test", WEIR_IP_V4, t0, "127.0.0.1");
+    dns_answer(fixture->dns, "a.test", "127.0.0.2", 60);
+    check(fixture, "a.test", WEIR_IP_V4, t0 + 1, "127.0.0.2");
+    assert_false(is_kept(fixture, t0 + 1));
+    assert_true(has_left(fixture, "a.test", "127.0.0.1", t0));
 }
 
 static void hits_turn_the_order(void **state)
@@ -564,6 +653,11 @@ int main(void)
         DNS_TEST(an_answer_is_kept_for_its_ttl),
         DNS_TEST(the_ttl_is_clamped),
         DNS_TEST(ttl_0_and_max_0_are_not_kept),
+        DNS_TEST(a_peer_leaves_with_a_new_answer),
+        DNS_TEST(a_failure_is_no_answer_to_leave),
+        DNS_TEST(nobody_leaves_localhost),
+        DNS_TEST(the_generation_grows_with_answers_that_differ),
+        DNS_TEST(without_a_cache_peers_leave_too),
         DNS_TEST(hits_turn_the_order),
         DNS_TEST(an_unknown_name_is_an_error_and_not_kept),
         DNS_TEST(failures_of_the_server_are_errors),
