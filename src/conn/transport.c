@@ -37,3 +37,11 @@ void wr_transport_close(struct wr_transport *io, bool silent)
         close(io->fd);
     io->fd = -1;
 }
+
+void wr_transport_abandon(struct wr_transport *io)
+{
+    io->tls = NULL;
+    if (io->fd >= 0)
+        close(io->fd);
+    io->fd = -1;
+}

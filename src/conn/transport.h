@@ -59,7 +59,12 @@ static inline void wr_transport_rest(struct wr_transport *io)
         wr_tls_rest(io->tls);
 }
 
-/* close_notify unless silent, then closes the socket. */
+/* close_notify, then closes the socket.  Silent: nothing is sent, nor is the
+ * socket shut down, so another process that has it goes on. */
 void wr_transport_close(struct wr_transport *io, bool silent);
+/* For a fork's child: closes its descriptor and does nothing else.  What TLS
+ * holds is lost, as to free it takes locks that another thread of the parent
+ * may have held. */
+void wr_transport_abandon(struct wr_transport *io);
 
 #endif

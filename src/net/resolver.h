@@ -2,7 +2,8 @@
  *
  * A *query* is a machine driven by whoever holds it (net/poll.h).  The cache is
  * shared by all threads of a pool behind a lock of its own; no call to c-ares
- * is made under that lock.  Failures are not cached.
+ * is made under that lock.  Failures are not cached.  A fork's child leaves the
+ * resolver it inherits where it is, not freed, and makes a new one.
  *
  * A host is a name, never an IP literal (wr_addr_parse).  "localhost" and the
  * names under it are the loopback addresses and need no look-up (RFC 6761

@@ -4,7 +4,12 @@
  * digest over everything that decides who is trusted (protocol-rules 1.9).  A
  * *session cache* belongs to a pool: sessions by pool key, stored only after
  * verification has passed.  A *stream* is one TLS connection on a socket; one
- * thread at a time. */
+ * thread at a time.
+ *
+ * A fork's child may use none of what it inherits, as another thread may have
+ * held a lock of it, of ours or of OpenSSL's: it leaves contexts, caches and
+ * streams where they are, not freed, and makes new ones.  Nothing here is
+ * shared between them. */
 #ifndef WR_NET_TLS_H
 #define WR_NET_TLS_H
 
@@ -107,8 +112,9 @@ const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
  * for longer: two frees and two allocations are too much for every exchange.
  * Keeps them while bytes wait inside. */
 void wr_tls_rest(struct wr_tls_stream *stream);
-/* Sends close_notify without waiting (unless `silent`, for a fork's child) and
- * frees; the socket stays open.  NULL is allowed. */
+/* Sends close_notify without waiting and frees; the socket stays open.  Silent:
+ * sends nothing, and says nothing to the context or the session cache, so that
+ * whoever else holds the socket and the session may go on.  NULL is allowed. */
 void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent);
 
 #endif

@@ -533,8 +533,8 @@ void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent)
         if (stream->is_connected && !stream->is_broken && !silent)
             SSL_shutdown(stream->ssl);
         /* Freed without a shutdown, OpenSSL would call the session of a sound
-         * connection not resumable. */
-        if (!stream->is_broken)
+         * connection not resumable; and it would take the context's lock. */
+        if (!stream->is_broken || silent)
             SSL_set_shutdown(stream->ssl,
                              SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(stream->ssl);
