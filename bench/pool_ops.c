@@ -93,8 +93,8 @@ static wr_conn_id acquire(struct wr_core *core, const struct wr_key *key,
     struct wr_action action;
     wr_conn_id granted = 0;
 
-    if (wr_core_acquire(core, key, 1, WR_NEVER, core, &action, ret_ticket) !=
-        WEIR_OK)
+    if (wr_core_acquire(core, key, WR_HOME_THREAD, 1, WR_NEVER, core, &action,
+                        ret_ticket) != WEIR_OK)
         die("acquire refused");
     if (action.kind == WR_ACT_GRANT)
         return action.conn;

@@ -44,7 +44,8 @@ extern "C" {
     X(WEIR_E_LIMIT, 25, LIMIT, "limit exceeded")                               \
     X(WEIR_E_QUEUE_FULL, 26, LIMIT, "the waiting line is full")                \
     X(WEIR_E_CLOSED, 27, CLOSED, "the pool is closed")                         \
-    X(WEIR_E_CANCELLED, 28, CANCELLED, "the call was cancelled")
+    X(WEIR_E_CANCELLED, 28, CANCELLED, "the call was cancelled")               \
+    X(WEIR_E_PENDING, 29, TIME, "the call has not ended yet")
 
 /** Outcome of a call. */
 typedef enum weir_status {

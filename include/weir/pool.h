@@ -26,6 +26,19 @@ typedef enum weir_ip_version {
     WEIR_IP_V6 = 6,  /**< IPv6 only */
 } weir_ip_version;
 
+/** Who runs the loop of asynchronous calls and of the keeper. */
+typedef enum weir_loop {
+    WEIR_LOOP_HOSTED = 0, /**< threads of weir's own, started when needed */
+    WEIR_LOOP_EXTERNAL,   /**< the program, see weir_pool_dispatch() */
+} weir_loop;
+
+/** How a loop waits. */
+typedef enum weir_poller {
+    WEIR_POLLER_AUTO = 0, /**< the best of this system */
+    WEIR_POLLER_EPOLL,    /**< epoll; Linux */
+    WEIR_POLLER_POLL,     /**< poll(), any POSIX system; hosted loops only */
+} weir_poller;
+
 /** Kinds of steps that a trace callback sees. */
 typedef enum weir_trace_kind {
     WEIR_TRACE_WAIT = 1,  /**< a caller joins the waiting line */
@@ -93,6 +106,11 @@ typedef struct weir_pool_options {
     const char *tls_min_version; /**< "1.2" or "1.3"; "1.2" */
     weir_trace_fn trace;         /**< sees each step; NULL */
     void *trace_user;            /**< its first argument */
+    weir_loop loop;              /**< who runs the loop; WEIR_LOOP_HOSTED */
+    weir_poller poller;          /**< how it waits; WEIR_POLLER_AUTO */
+    unsigned loops;              /**< hosted threads, 1 to 64; 1 */
+    bool keeper;                 /**< watch idle connections; true */
+    bool follow_dns;             /**< leave addresses that left DNS; true */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */
@@ -109,7 +127,8 @@ typedef struct weir_pool_options {
     X(ABANDONED, "response given up before its end")                           \
     X(DISABLED, "pooling is switched off")                                     \
     X(RECONFIGURED, "limits or settings changed")                              \
-    X(SHUTDOWN, "pool closed")
+    X(SHUTDOWN, "pool closed")                                                 \
+    X(MOVED, "address has left the host's DNS answer")
 
 /** Why a connection was closed. */
 typedef enum weir_close_reason {
@@ -208,6 +227,19 @@ WEIR_API void weir_pool_free(weir_pool *pool);
 WEIR_API weir_status weir_pool_reconfigure(weir_pool *pool,
                                            const weir_pool_options *options,
                                            weir_error *ret_err);
+
+/**
+ * Keeps at least @p count connections open to the origin of @p url, as long as
+ * the limits leave room: dials them now, and again when one is lost.  The idle
+ * limit spares them; what the peer says of its own, and the age limit, do not.
+ * 0 ends that.  The work is done by the loop; returns at once.
+ *
+ * @retval WEIR_E_URL        the URL is invalid
+ * @retval WEIR_E_NO_MEMORY, WEIR_E_SYSTEM  nothing has changed
+ * @retval WEIR_E_CLOSED     the pool is closed
+ */
+WEIR_API weir_status weir_pool_warm(weir_pool *pool, const char *url,
+                                    unsigned count, weir_error *ret_err);
 
 /** Reads the figures; figures->size must be set.  Never blocks for long. */
 WEIR_API weir_status weir_pool_stats(weir_pool *pool,

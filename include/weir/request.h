@@ -27,13 +27,17 @@ typedef enum weir_timeout {
 /** Length of a body that is not known before its end: sent chunked. */
 #define WEIR_LENGTH_UNKNOWN UINT64_MAX
 
+/** Answer of a weir_body_read_fn: nothing yet, weir_call_resume() will say. */
+#define WEIR_BODY_LATER (-2)
+
 /**
  * Produces a request body: writes up to @p cap bytes (at least 1) to @p buf.
  * Runs on the thread that sends, under no lock.
  *
  * @retval >0  bytes written
  * @retval 0   the end
- * @retval <0  failure: the call ends in WEIR_E_BODY
+ * @retval WEIR_BODY_LATER  nothing for now (asynchronous calls only)
+ * @retval <0  else: failure, the call ends in WEIR_E_BODY
  */
 typedef long (*weir_body_read_fn)(void *user, char *buf, size_t cap);
 

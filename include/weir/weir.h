@@ -7,6 +7,7 @@
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
+#include <weir/call.h>
 #include <weir/error.h>
 #include <weir/export.h>
 #include <weir/memory.h>

@@ -3,11 +3,13 @@
 
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/call.h"
+#include "drive/keeper.h"
+#include "drive/waiting.h"
 #include "net/clock.h"
 #include "settings/options.h"
 
@@ -92,8 +94,12 @@ static weir_status fill(struct weir_pool *pool,
 
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    TAILQ_INIT(&pool->conns);
-    TAILQ_INIT(&pool->waiters);
+    pthread_cond_init(&pool->call_ended, NULL);
+    TAILQ_INIT(&pool->awake);
+    TAILQ_INIT(&pool->resting);
+    TAILQ_INIT(&pool->threads);
+    TAILQ_INIT(&pool->spare_calls);
+    TAILQ_INIT(&pool->warm);
     SLIST_INIT(&pool->spares);
     pool->refs = 1;
     if (wr_options_copy(&pool->options, &pool->options_block, options) !=
@@ -140,42 +146,42 @@ weir_status weir_pool_open(const weir_pool_options *options,
 /* Waits until all that ran has ended, or the deadline. */
 static void wait_out_grace_locked(struct weir_pool *pool, uint64_t deadline_ns)
 {
-    const struct timespec until = {
-        .tv_sec = (time_t)(deadline_ns / WR_SECOND),
-        .tv_nsec = (long)(deadline_ns % WR_SECOND),
-    };
     struct wr_core_counts counts;
 
     for (;;) {
         wr_core_counts(pool->core, &counts);
-        if (counts.open == 0 || wr_now() >= deadline_ns)
+        if ((counts.open == 0 && pool->call_count == 0) ||
+            wr_now() >= deadline_ns)
             return;
-        if (deadline_ns == WR_NEVER)
-            pthread_cond_wait(&pool->changed, &pool->lock);
-        else
-            pthread_cond_clockwait(&pool->changed, &pool->lock, CLOCK_MONOTONIC,
-                                   &until);
+        wr_wait_locked(pool, &pool->changed, deadline_ns);
     }
 }
 
 /* Ends what still runs: a thread that reads or writes sees its socket end, one
- * that dials is woken. */
+ * that dials is woken, loops end their calls. */
 static void cut_locked(struct weir_pool *pool)
 {
-    static const uint64_t one = 1;
     struct wr_conn *conn;
-    struct wr_waiter *waiter;
+    struct wr_thread *thread;
 
     pool->is_cut = true;
-    TAILQ_FOREACH (conn, &pool->conns, link) {
+    TAILQ_FOREACH (conn, &pool->awake, link) {
         atomic_store_explicit(&conn->is_cut, true, memory_order_relaxed);
         if (conn->io.fd >= 0)
             shutdown(conn->io.fd, SHUT_RDWR);
     }
-    TAILQ_FOREACH (waiter, &pool->waiters, link) {
-        if (waiter->wake_fd >= 0)
-            (void)!write(waiter->wake_fd, &one, sizeof one);
-    }
+    TAILQ_FOREACH (thread, &pool->threads, link)
+        wr_wake_thread(thread);
+    for (unsigned i = 0; i < pool->loop_count; i++)
+        wr_loop_wake_locked(pool->loops[i]);
+}
+
+/* Every call of a loop has its on_done; then the loops end. */
+static void end_loops_locked(struct weir_pool *pool)
+{
+    while (pool->call_count)
+        wr_wait_locked(pool, &pool->changed, WR_NEVER);
+    wr_loops_stop_locked(pool);
 }
 
 static void drop_spares_locked(struct weir_pool *pool)
@@ -187,6 +193,7 @@ static void drop_spares_locked(struct weir_pool *pool)
         wr_response_delete(spare);
     }
     pool->spare_count = 0;
+    wr_calls_drop_spares_locked(pool);
 }
 
 static void close_locked(struct weir_pool *pool, uint64_t grace_ns,
@@ -208,6 +215,7 @@ static void close_locked(struct weir_pool *pool, uint64_t grace_ns,
     report->finished =
         before.leased > after.leased ? before.leased - after.leased : 0;
     cut_locked(pool);
+    end_loops_locked(pool);
     drop_spares_locked(pool);
 }
 
@@ -218,6 +226,8 @@ weir_status weir_pool_close(weir_pool *pool, double grace,
 
     if (!pool || !(grace >= 0))
         return WEIR_E_INVALID;
+    if (wr_loop_here() && wr_loop_here()->pool == pool)
+        return WEIR_E_STATE; /* it would wait for itself */
     pthread_mutex_lock(&pool->lock);
     if (!pool->is_closed) {
         wr_ref_locked(pool);
@@ -233,9 +243,8 @@ weir_status weir_pool_close(weir_pool *pool, double grace,
 
 void weir_pool_free(weir_pool *pool)
 {
-    if (!pool)
+    if (!pool || weir_pool_close(pool, 0, NULL) == WEIR_E_STATE)
         return;
-    weir_pool_close(pool, 0, NULL);
     pthread_mutex_lock(&pool->lock);
     wr_unref_unlock(pool);
 }
@@ -336,4 +345,24 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
         full.closed[i] = counts.closed[i];
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
+}
+
+/* --- warming ------------------------------------------------------------- */
+
+weir_status weir_pool_warm(weir_pool *pool, const char *url, unsigned count,
+                           weir_error *ret_err)
+{
+    weir_request *request;
+    weir_status status;
+
+    if (!pool)
+        return wr_no_pool(ret_err);
+    status = weir_request_new("GET", url, &request, ret_err);
+    if (status != WEIR_OK)
+        return status;
+    status = wr_request_prepare(request, &pool->surroundings, ret_err);
+    if (status == WEIR_OK)
+        status = wr_keeper_warm(pool, request->target, count, ret_err);
+    weir_request_free(request);
+    return status;
 }

@@ -35,6 +35,8 @@ weir_status weir_request_new(const char *method, const char *url,
     request = wr_calloc(1, sizeof *request);
     if (!request)
         return wr_error_no_memory(ret_err);
+    atomic_init(&request->refs, 1);
+    atomic_init(&request->is_sending, false);
     status = wr_url_parse(&request->url, url, strlen(url), ret_err);
     if (status == WEIR_OK) {
         request->method = wr_strdup(method);
@@ -55,28 +57,29 @@ weir_status weir_request_new(const char *method, const char *url,
 
 void weir_request_free(weir_request *request)
 {
-    if (!request)
-        return;
-    wr_request_forget(request);
-    wr_buf_done(&request->head);
-    wr_source_done(&request->body);
-    wr_buf_done(&request->fields);
-    wr_url_done(&request->url);
-    wr_free(request->method);
-    wr_free(request->host_field);
-    wr_free(request->isolation);
-    wr_free(request->unix_path);
-    wr_free(request->address);
-    wr_free(request->local_address);
-    wr_free(request);
+    if (request)
+        wr_request_unref(request);
+}
+
+/* A request in use by an asynchronous call stays as it is. */
+static weir_status check_unused(struct weir_request *request,
+                                weir_error *ret_err)
+{
+    if (!wr_request_is_in_use(request))
+        return WEIR_OK;
+    return wr_error_set(ret_err, WEIR_E_STATE,
+                        "the request is in use by an asynchronous call");
 }
 
 /* Replaces an owned text by a copy of another; NULL = none. */
 static weir_status set_text(struct weir_request *request, char **at,
                             const char *text, weir_error *ret_err)
 {
+    const weir_status status = check_unused(request, ret_err);
     char *copy = NULL;
 
+    if (status != WEIR_OK)
+        return status;
     if (text) {
         copy = wr_strdup(text);
         if (!copy)
@@ -103,8 +106,10 @@ weir_status weir_request_add_field(weir_request *request, const char *name,
             return status;
         return set_text(request, &request->host_field, value, ret_err);
     }
-    status = wr_emit_field(&request->fields, slice_of(name), slice_of(value),
-                           ret_err);
+    status = check_unused(request, ret_err);
+    if (status == WEIR_OK)
+        status = wr_emit_field(&request->fields, slice_of(name),
+                               slice_of(value), ret_err);
     if (status == WEIR_OK)
         wr_request_forget(request);
     return status;
@@ -112,12 +117,20 @@ weir_status weir_request_add_field(weir_request *request, const char *name,
 
 /* --- body ---------------------------------------------------------------- */
 
-static void replace_body(struct weir_request *request,
-                         const struct wr_source *body)
+/* Takes `body` over, also on failure. */
+static weir_status replace_body(struct weir_request *request,
+                                struct wr_source *body, weir_error *ret_err)
 {
+    const weir_status status = check_unused(request, ret_err);
+
+    if (status != WEIR_OK) {
+        wr_source_done(body);
+        return status;
+    }
     wr_source_done(&request->body);
     request->body = *body;
     wr_request_forget(request);
+    return WEIR_OK;
 }
 
 weir_status weir_request_set_body(weir_request *request, const void *bytes,
@@ -128,8 +141,7 @@ weir_status weir_request_set_body(weir_request *request, const void *bytes,
     if (!request || (!bytes && length))
         return missing(ret_err, !request ? "request" : "bytes");
     wr_source_memory(&body, bytes ? bytes : "", length);
-    replace_body(request, &body);
-    return WEIR_OK;
+    return replace_body(request, &body, ret_err);
 }
 
 weir_status weir_request_set_body_copy(weir_request *request, const void *bytes,
@@ -142,7 +154,7 @@ weir_status weir_request_set_body_copy(weir_request *request, const void *bytes,
         return missing(ret_err, !request ? "request" : "bytes");
     status = wr_source_copy(&body, bytes ? bytes : "", length, ret_err);
     if (status == WEIR_OK)
-        replace_body(request, &body);
+        status = replace_body(request, &body, ret_err);
     return status;
 }
 
@@ -156,7 +168,7 @@ weir_status weir_request_set_body_file(weir_request *request, const char *path,
         return missing(ret_err, !request ? "request" : "path");
     status = wr_source_file(&body, path, ret_err);
     if (status == WEIR_OK)
-        replace_body(request, &body);
+        status = replace_body(request, &body, ret_err);
     return status;
 }
 
@@ -170,8 +182,7 @@ weir_status weir_request_set_body_reader(weir_request *request, uint64_t length,
     if (!request || !read)
         return missing(ret_err, !request ? "request" : "read");
     wr_source_reader(&body, length, read, rewind, user);
-    replace_body(request, &body);
-    return WEIR_OK;
+    return replace_body(request, &body, ret_err);
 }
 
 weir_status weir_request_set_expect_continue(weir_request *request, double wait,
@@ -182,6 +193,8 @@ weir_status weir_request_set_expect_continue(weir_request *request, double wait,
     if (!(wait >= 0))
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "wait: found %g, expected 0 or more seconds", wait);
+    if (check_unused(request, ret_err) != WEIR_OK)
+        return WEIR_E_STATE;
     request->expect_ns = wr_seconds(wait);
     wr_request_forget(request);
     return WEIR_OK;
@@ -198,6 +211,8 @@ weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "time limit %d: found %g, expected seconds",
                             (int)which, seconds);
+    if (check_unused(request, ret_err) != WEIR_OK)
+        return WEIR_E_STATE;
     if (which == WEIR_TIMEOUT_CONNECT && seconds == 0)
         seconds = 1e10; /* none */
     request->timeouts[which] = seconds;
@@ -206,7 +221,7 @@ weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
 
 void weir_request_set_replayable(weir_request *request, bool yes)
 {
-    if (request)
+    if (request && !wr_request_is_in_use(request))
         request->is_replayable = yes;
 }
 

@@ -1,4 +1,5 @@
 /* Reading responses. */
+#include <stdio.h>
 #include <string.h>
 
 #include <weir/response.h>
@@ -147,7 +148,13 @@ const char *weir_response_peer(const weir_response *response)
 
 const char *weir_response_tls(const weir_response *response)
 {
-    return response->tls_text;
+    struct weir_response *mine = (struct weir_response *)(uintptr_t)response;
+
+    if (!response->tls_version)
+        return "";
+    snprintf(mine->tls_text, sizeof mine->tls_text, "%s %s",
+             response->tls_version, response->tls_cipher);
+    return mine->tls_text;
 }
 
 /* --- times --------------------------------------------------------------- */

@@ -5,6 +5,15 @@
 
 #include "base/mem.h"
 
+struct wr_dial_times wr_conn_times(const struct wr_conn *conn)
+{
+    return (struct wr_dial_times){
+        (uint64_t)conn->dial_us[0] * 1000,
+        (uint64_t)conn->dial_us[1] * 1000,
+        (uint64_t)conn->dial_us[2] * 1000,
+    };
+}
+
 void wr_conn_free(struct wr_conn *conn)
 {
     wr_transport_close(&conn->io, conn->is_silent);

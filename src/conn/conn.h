@@ -14,23 +14,38 @@
 #include "conn/target.h"
 #include "conn/transport.h"
 
+/* How long the parts of a dial took, in nanoseconds; 0 = did not happen. */
+struct wr_dial_times {
+    uint64_t resolve_ns;
+    uint64_t connect_ns;
+    uint64_t tls_ns;
+};
+
+struct wr_loop; /* the driver's */
+
 struct wr_conn {
     struct wr_transport io;
     struct wr_target *target;  /* one reference */
     wr_conn_id id;             /* in the core */
     uint64_t number;           /* for people, unique in the pool, from 1 */
     struct sockaddr_in6 peer;  /* or sockaddr_in; family 0: Unix socket */
+    uint32_t dial_us[3];       /* resolve, connect, TLS: see wr_conn_times() */
+    uint32_t slot;             /* in `loop` */
+    struct wr_loop *loop;      /* registered there; NULL: nowhere */
+    bool is_resting;           /* idle for long: in the pool's other list */
     bool is_resumed;           /* TLS session was resumed */
     bool is_silent;            /* close without a TLS alert */
     atomic_bool is_cut;        /* the pool shut the socket down: not the peer */
     weir_close_reason reason;  /* once it is closing */
-    TAILQ_ENTRY(wr_conn) link; /* all connections of the pool */
+    TAILQ_ENTRY(wr_conn) link; /* awake or resting ones of the pool */
     STAILQ_ENTRY(wr_conn) closing; /* while it waits to be closed */
 };
 
 TAILQ_HEAD(wr_conn_list, wr_conn);
 STAILQ_HEAD(wr_conn_queue, wr_conn);
 
+/* The times of its dial, to the microsecond. */
+struct wr_dial_times wr_conn_times(const struct wr_conn *conn);
 /* Closes the transport and frees the connection; in no list any more. */
 void wr_conn_free(struct wr_conn *conn);
 /* Writes the peer's address, e.g. "127.0.0.1:80"; cap >= WR_ADDR_TEXT. */

@@ -294,10 +294,21 @@ enum wr_step wr_dial_step(struct wr_dial *dial, const struct wr_waits *ready,
     return WR_STEP_WAIT;
 }
 
+/* At least 1 for what happened. */
+static uint32_t microseconds(uint64_t span_ns)
+{
+    const uint64_t span_us = (span_ns + 999) / 1000;
+
+    return span_us < UINT32_MAX ? (uint32_t)span_us : UINT32_MAX;
+}
+
 struct wr_conn *wr_dial_take(struct wr_dial *dial)
 {
     struct wr_conn *conn = dial->conn;
 
+    conn->dial_us[0] = microseconds(dial->times.resolve_ns);
+    conn->dial_us[1] = microseconds(dial->times.connect_ns);
+    conn->dial_us[2] = microseconds(dial->times.tls_ns);
     dial->conn = NULL;
     return conn;
 }

@@ -13,13 +13,6 @@
 #include "net/poll.h"
 #include "net/resolver.h"
 
-/* How long the parts took, in nanoseconds; 0 = did not happen. */
-struct wr_dial_times {
-    uint64_t resolve_ns;
-    uint64_t connect_ns;
-    uint64_t tls_ns;
-};
-
 struct wr_dial;
 
 /* What a dial uses of its pool; outlives it. */

@@ -297,9 +297,9 @@ static enum wr_step body_too_large(uint64_t max_body, weir_error *ret_err)
 }
 
 enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
-                                 size_t *ret_left, weir_error *ret_err)
+                                 size_t *ret_want, weir_error *ret_err)
 {
-    *ret_left = 0;
+    *ret_want = WR_RECEIVE_CHUNK;
     for (;;) {
         struct wr_slice data;
         const enum wr_step step = wr_exchange_next(ex, &data, ret_err);
@@ -316,7 +316,8 @@ enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
     if (ex->body.framing == WR_FRAMING_LENGTH) {
         if (ex->body.left > max_body - (ex->keep - ex->head_len))
             return body_too_large(max_body, ret_err);
-        *ret_left = (size_t)ex->body.left;
+        *ret_want = ex->body.left < WR_COLLECT_STEP ? (size_t)ex->body.left
+                                                    : WR_COLLECT_STEP;
     }
     return WR_STEP_WAIT;
 }

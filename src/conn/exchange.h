@@ -21,10 +21,11 @@
 #include "net/poll.h"
 
 enum {
-    WR_INTERIM_MAX = 16,      /* 1xx before the final response */
-    WR_RECEIVE_CHUNK = 16384, /* room offered to a read, at least */
-    WR_PINNED_ROOM = 8192,    /* room for a body behind a pinned head */
-    WR_SEND_CHUNK = 65536,    /* staging for a file or a callback */
+    WR_INTERIM_MAX = 16,       /* 1xx before the final response */
+    WR_RECEIVE_CHUNK = 16384,  /* room offered to a read, at least */
+    WR_COLLECT_STEP = 1 << 20, /* and at most, to collect a known length */
+    WR_PINNED_ROOM = 8192,     /* room for a body behind a pinned head */
+    WR_SEND_CHUNK = 65536,     /* staging for a file or a callback */
 };
 
 enum wr_exchange_state {
@@ -113,11 +114,11 @@ const char *wr_exchange_trailer_block(const struct wr_exchange *ex);
 enum wr_step wr_exchange_next(struct wr_exchange *ex, struct wr_slice *ret_data,
                               weir_error *ret_err);
 /* As _next, but moves the bytes together behind the head and keeps them.
- * WAIT: everything received so far has been taken.  *ret_left: bytes that are
- * known to follow (Content-Length), for the next wr_exchange_room.
+ * WAIT: everything received so far has been taken; *ret_want is for the next
+ * wr_exchange_room.
  * WEIR_E_LIMIT: more than max_body. */
 enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
-                                 size_t *ret_left, weir_error *ret_err);
+                                 size_t *ret_want, weir_error *ret_err);
 /* The body so far collected. */
 struct wr_slice wr_exchange_collected(const struct wr_exchange *ex);
 /* How many bytes may be received straight into the caller's buffer; 0 = none,

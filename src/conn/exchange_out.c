@@ -30,7 +30,7 @@ static weir_status produce(struct wr_exchange *ex, weir_error *ret_err)
                             WR_SEND_CHUNK - lead -
                                 (is_chunked ? CHUNK_END + LAST_CHUNK : 0),
                             &len, ret_err);
-    if (status != WEIR_OK)
+    if (status != WEIR_OK || source->is_late)
         return status;
     ex->is_produced = is_chunked ? len == 0 : source->given == source->length;
     if (!is_chunked) {

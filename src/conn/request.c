@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "http/emit.h"
 
 void wr_request_forget(struct weir_request *request)
@@ -11,6 +12,24 @@ void wr_request_forget(struct weir_request *request)
     wr_target_unref(request->target);
     request->target = NULL;
     request->head.len = 0;
+}
+
+void wr_request_unref(struct weir_request *request)
+{
+    if (atomic_fetch_sub_explicit(&request->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    wr_request_forget(request);
+    wr_buf_done(&request->head);
+    wr_source_done(&request->body);
+    wr_buf_done(&request->fields);
+    wr_url_done(&request->url);
+    wr_free(request->method);
+    wr_free(request->host_field);
+    wr_free(request->isolation);
+    wr_free(request->unix_path);
+    wr_free(request->address);
+    wr_free(request->local_address);
+    wr_free(request);
 }
 
 static struct wr_slice slice_of(const char *text)
@@ -70,6 +89,9 @@ weir_status wr_request_prepare(struct weir_request *request,
 {
     if (request->prepared_for == pool->serial)
         return WEIR_OK;
+    if (wr_request_is_in_use(request))
+        return wr_error_set(ret_err, WEIR_E_STATE,
+                            "the request is in use with another pool");
     wr_request_forget(request);
     request->target = build_target(request, pool);
     if (!request->target ||

@@ -3,6 +3,8 @@
 #ifndef WR_CONN_REQUEST_H
 #define WR_CONN_REQUEST_H
 
+#include <stdatomic.h>
+
 #include <weir/request.h>
 
 #include "base/buf.h"
@@ -15,6 +17,8 @@ enum {
 };
 
 struct weir_request {
+    atomic_uint refs;       /* the handle, and asynchronous calls */
+    atomic_bool is_sending; /* a call reads the body */
     struct wr_url url;
     char *method;
     bool is_head;
@@ -46,12 +50,25 @@ struct wr_surroundings {
 };
 
 /* Makes head and target unless they stand ready for this pool.
- * WEIR_E_NO_MEMORY: nothing has changed. */
+ * WEIR_E_NO_MEMORY: nothing has changed.  WEIR_E_STATE: it is in use with
+ * another pool. */
 weir_status wr_request_prepare(struct weir_request *request,
                                const struct wr_surroundings *pool,
                                weir_error *ret_err);
 /* The request has changed. */
 void wr_request_forget(struct weir_request *request);
+
+static inline void wr_request_ref(struct weir_request *request)
+{
+    atomic_fetch_add_explicit(&request->refs, 1, memory_order_relaxed);
+}
+/* Frees it with the last reference. */
+void wr_request_unref(struct weir_request *request);
+/* Does anybody but the handle refer to it? */
+static inline bool wr_request_is_in_use(struct weir_request *request)
+{
+    return atomic_load_explicit(&request->refs, memory_order_acquire) > 1;
+}
 
 /* May it be sent twice, as far as its meaning goes (RFC 9110 9.2.2)? */
 static inline bool wr_request_is_repeatable(const struct weir_request *request)

@@ -51,7 +51,9 @@ struct weir_response {
     unsigned fields_max;    /* room in fields[] is twice that */
     struct sockaddr_in6 peer;
     char peer_text[WR_ADDR_TEXT]; /* "" until asked for */
-    char tls_text[WR_TLS_TEXT];
+    const char *tls_version;      /* static; NULL = plain */
+    const char *tls_cipher;
+    char tls_text[WR_TLS_TEXT]; /* made when asked for */
     SLIST_ENTRY(weir_response) spare;
     struct wr_field_ref fields[]; /* header section, then trailers */
 };

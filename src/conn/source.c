@@ -86,6 +86,8 @@ bool wr_source_can_begin(const struct wr_source *source)
 
 weir_status wr_source_begin(struct wr_source *source, weir_error *ret_err)
 {
+    if (!wr_source_is_consumed(source))
+        return WEIR_OK; /* shared by many calls: nothing to set */
     if (!wr_source_can_begin(source))
         return wr_error_set(ret_err, WEIR_E_BODY,
                             "request body: it has been sent once and cannot "
@@ -123,6 +125,9 @@ static weir_status produce(struct wr_source *source, char *buf, size_t cap,
                                    "request body: read file");
     } else {
         got = source->read(source->user, buf, cap);
+        source->is_late = got == WEIR_BODY_LATER;
+        if (source->is_late)
+            got = 0;
         if (got < 0 || (size_t)got > cap)
             return wr_error_set(ret_err, WEIR_E_BODY,
                                 "request body: its callback returned %ld, "
@@ -141,6 +146,7 @@ weir_status wr_source_read(struct wr_source *source, char *buf, size_t cap,
     weir_status status;
 
     *ret_len = 0;
+    source->is_late = false;
     if (is_bounded && left == 0)
         return WEIR_OK;
     if (is_bounded && left < cap)
@@ -150,7 +156,7 @@ weir_status wr_source_read(struct wr_source *source, char *buf, size_t cap,
     status = produce(source, buf, cap, ret_len, ret_err);
     if (status != WEIR_OK)
         return status;
-    if (*ret_len == 0 && is_bounded)
+    if (*ret_len == 0 && is_bounded && !source->is_late)
         return wr_error_set(ret_err, WEIR_E_BODY,
                             "request body: ended after %llu of %llu bytes",
                             (unsigned long long)source->given,

@@ -27,6 +27,7 @@ struct wr_source {
     void *user;
     uint64_t given; /* bytes produced in this send */
     bool is_used;   /* FILE, READER: some send has begun to read */
+    bool is_late;   /* READER: it had nothing for now (WEIR_BODY_LATER) */
 };
 
 /* Each sets a source that is NONE or done.  On failure it stays NONE. */
@@ -45,8 +46,13 @@ void wr_source_done(struct wr_source *source);
 bool wr_source_can_begin(const struct wr_source *source);
 /* Sets the source to its first byte for a send.  WEIR_E_BODY. */
 weir_status wr_source_begin(struct wr_source *source, weir_error *ret_err);
-/* Next bytes of a FILE or READER; *ret_len 0 = the end.  WEIR_E_BODY when it
- * fails, or ends before or goes beyond its announced length. */
+/* Is it read as it is sent, so that one send at a time can have it? */
+static inline bool wr_source_is_consumed(const struct wr_source *source)
+{
+    return source->kind == WR_SOURCE_FILE || source->kind == WR_SOURCE_READER;
+}
+/* Next bytes of a FILE or READER; *ret_len 0 = the end, or is_late. WEIR_E_BODY
+ * when it fails, or ends before or goes beyond its announced length. */
 weir_status wr_source_read(struct wr_source *source, char *buf, size_t cap,
                            size_t *ret_len, weir_error *ret_err);
 

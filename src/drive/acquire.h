@@ -20,8 +20,13 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
  */
 weir_status wr_redial(struct weir_pool *pool, struct weir_response *response,
                       weir_error *ret_err);
-/* WEIR_E_TOTAL_TIMEOUT with its message. */
-weir_status wr_total_ran_out(const struct weir_response *response,
-                             weir_error *ret_err);
+/* Is a leased connection that has rested still good (design: bypass window)?
+ * Lets go of the lock to look at the socket.  false: it was given back for
+ * closing. */
+bool wr_is_alive_locked(struct weir_pool *pool, struct wr_conn *conn,
+                        uint64_t now_ns);
+/* Says why the core refused a ticket. */
+weir_status wr_refused_locked(const struct weir_pool *pool, weir_status status,
+                              weir_error *ret_err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "drive/acquire.h"
 #include "drive/lease.h"
 #include "drive/receive.h"
+#include "drive/transact.h"
 #include "net/clock.h"
 
 /* --- one exchange -------------------------------------------------------- */
@@ -47,7 +48,7 @@ static enum wr_step send_blocked(struct weir_response *response,
         return receive_head(response, true, now_ns, err);
     if (now_ns < response->deadline_ns)
         return WR_STEP_WAIT;
-    wr_total_ran_out(response, err);
+    wr_total_ran_out(response->limits.total_ns, err);
     return WR_STEP_ERROR;
 }
 
@@ -70,13 +71,21 @@ static enum wr_step send_held(struct weir_response *response, weir_error *err)
             if (step != WR_STEP_WAIT)
                 return step;
         } else if (now_ns >= response->deadline_ns) {
-            wr_total_ran_out(response, err);
+            wr_total_ran_out(response->limits.total_ns, err);
             return WR_STEP_ERROR;
         } else if (now_ns >= until_ns) {
             wr_exchange_unhold(ex);
         }
     }
     return WR_STEP_WAIT;
+}
+
+static enum wr_step body_is_late(weir_error *err)
+{
+    wr_error_set(err, WEIR_E_BODY,
+                 "request body: its callback answered WEIR_BODY_LATER, which a "
+                 "blocking call cannot wait for");
+    return WR_STEP_ERROR;
 }
 
 /* Sends the request.  WAIT: all is sent, or the peer takes no more and may have
@@ -95,6 +104,8 @@ static enum wr_step send_request(struct weir_response *response,
 
         if (count < 0)
             return WR_STEP_ERROR;
+        if (count == 0 && ex->request->body.is_late)
+            return body_is_late(err);
         if (count == 0 && !ex->is_held)
             return WR_STEP_WAIT;
         if (count == 0) {
@@ -134,31 +145,12 @@ static weir_status transact(struct weir_response *response,
     if (step == WR_STEP_ERROR)
         return err->code;
     response->times.sent_ns = wr_now();
-    if (WR_TRACES(response->pool))
-        wr_trace(response->pool, WEIR_TRACE_SENT, response->number,
-                 response->conn->target->origin,
-                 response->times.sent_ns - response->times.begun_ns,
-                 "%s %.*s, %llu bytes", request->method,
-                 (int)request->url.target.len, request->url.target.data,
-                 (unsigned long long)ex->bytes_sent);
+    wr_trace_sent(response, request);
     *ret_stage = WEIR_STAGE_RESPONSE;
     for (uint64_t now_ns = response->times.sent_ns; step == WR_STEP_WAIT;
          now_ns = wr_now())
         step = receive_head(response, false, now_ns, err);
     return step == WR_STEP_DONE ? WEIR_OK : err->code;
-}
-
-/* Design 4.4: did a reused connection turn out stale, and may the request be
- * sent once more? */
-static bool is_stale(const struct weir_response *response,
-                     const struct weir_request *request, weir_status status)
-{
-    const struct wr_exchange *ex = &response->exchange;
-
-    return status == WEIR_E_RESET && response->has_rested &&
-           !ex->has_received &&
-           (wr_request_is_repeatable(request) || !ex->has_sent_any) &&
-           wr_source_can_begin(&request->body);
 }
 
 static weir_status run(struct weir_response *response,
@@ -168,14 +160,7 @@ static weir_status run(struct weir_response *response,
     weir_stage stage = WEIR_STAGE_SEND;
     weir_status status = transact(response, request, limits, err, &stage);
 
-    if (status != WEIR_OK && is_stale(response, request, status)) {
-        if (WR_TRACES(response->pool))
-            wr_trace(response->pool, WEIR_TRACE_RETRY, response->number,
-                     response->conn->target->origin, 0,
-                     "the reused connection was stale");
-        response->times.sent_ns = 0;
-        response->was_sent = response->exchange.has_sent_any;
-        response->exchange.has_sent_any = false;
+    if (status != WEIR_OK && wr_is_stale(response, request, status)) {
         status = wr_redial(response->pool, response, err);
         if (status == WEIR_OK)
             status = transact(response, request, limits, err, &stage);
@@ -195,49 +180,6 @@ static weir_status run(struct weir_response *response,
 
 /* --- a call -------------------------------------------------------------- */
 
-static uint64_t limit_of(const struct weir_request *request, weir_timeout which,
-                         uint64_t pool_ns)
-{
-    const double seconds = request->timeouts[which];
-
-    if (seconds < 0)
-        return pool_ns;
-    if (seconds > 0 || which == WEIR_TIMEOUT_ACQUIRE)
-        return wr_seconds(seconds);
-    return WR_NEVER;
-}
-
-static void begin_call_locked(struct weir_pool *pool,
-                              const struct weir_request *request,
-                              struct weir_response *response, uint64_t now_ns)
-{
-    const struct wr_call_limits *limits = &pool->limits;
-
-    wr_ref_locked(pool);
-    pool->tally.requests++;
-    response->pool = pool;
-    response->conn = NULL;
-    response->number = 0;
-    response->is_reused = false;
-    response->was_sent = false;
-    response->is_collected = false;
-    response->unread = (struct wr_slice){0};
-    response->failure.code = WEIR_OK;
-    response->times = (struct wr_call_times){.begun_ns = now_ns};
-    response->exchange.has_sent_any = false;
-    response->exchange.bytes_sent = 0;
-    response->exchange.bytes_received = 0;
-    response->limits = (struct wr_call_limits){
-        limit_of(request, WEIR_TIMEOUT_ACQUIRE, limits->acquire_ns),
-        limit_of(request, WEIR_TIMEOUT_CONNECT, limits->connect_ns),
-        limit_of(request, WEIR_TIMEOUT_FIRST_BYTE, limits->first_byte_ns),
-        limit_of(request, WEIR_TIMEOUT_IDLE_READ, limits->idle_read_ns),
-        limit_of(request, WEIR_TIMEOUT_TOTAL, limits->total_ns),
-        limits->max_body,
-    };
-    response->deadline_ns = wr_after(now_ns, response->limits.total_ns);
-}
-
 /* A response with a lease; NULL with *err: there is none. */
 static struct weir_response *begin(struct weir_pool *pool,
                                    const struct weir_request *request,
@@ -246,6 +188,7 @@ static struct weir_response *begin(struct weir_pool *pool,
 {
     const uint64_t now_ns = wr_now();
     struct weir_response *response = NULL;
+    struct wr_call_limits limits;
     weir_status status;
 
     pthread_mutex_lock(&pool->lock);
@@ -257,7 +200,9 @@ static struct weir_response *begin(struct weir_pool *pool,
         pthread_mutex_unlock(&pool->lock);
         return NULL;
     }
-    begin_call_locked(pool, request, response, now_ns);
+    pool->tally.requests++;
+    limits = wr_limits_of(request, &pool->limits);
+    wr_response_begin_locked(pool, response, &limits, now_ns);
     *ret_limits = pool->head_limits;
     ret_limits->fields = response->fields_max;
     status = wr_acquire_locked(pool, request, response, now_ns, err);
@@ -267,11 +212,7 @@ static struct weir_response *begin(struct weir_pool *pool,
         wr_let_go(response);
         return NULL;
     }
-    if (WR_TRACES(pool))
-        wr_trace(pool, WEIR_TRACE_LEASE, response->number,
-                 response->conn->target->origin,
-                 response->times.granted_ns - now_ns, "%s",
-                 response->is_reused ? "reused" : "new");
+    wr_trace_lease(response);
     return response;
 }
 
@@ -297,12 +238,7 @@ weir_status wr_blocking_send(struct weir_pool *pool,
         wr_let_go(response);
         return status;
     }
-    if (WR_TRACES(pool))
-        wr_trace(pool, WEIR_TRACE_RESPONSE, response->number,
-                 response->conn->target->origin,
-                 response->times.head_ns - response->times.begun_ns,
-                 "HTTP/1.%d %u", response->exchange.head.version - 10,
-                 response->exchange.head.status);
+    wr_trace_head(response);
     wr_keep_peer(response);
     if (response->exchange.state == WR_EXCHANGE_DONE)
         wr_finish_lease(response);

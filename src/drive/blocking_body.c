@@ -8,9 +8,8 @@
 #include "net/clock.h"
 
 enum {
-    DRAIN_MAX = 65536,      /* rest of a body that is read to save a lease */
-    DIRECT_MIN = 4096,      /* smaller reads go through the buffer */
-    COLLECT_STEP = 1 << 20, /* room taken at a time for a known length */
+    DRAIN_MAX = 65536, /* rest of a body that is read to save a lease */
+    DIRECT_MIN = 4096, /* smaller reads go through the buffer */
 };
 
 /* A body has failed: the lease ends, and later reads say so again. */
@@ -39,9 +38,7 @@ weir_status wr_blocking_collect(struct weir_response *response,
 
         step = wr_exchange_collect(ex, response->limits.max_body, &want, err);
         if (step == WR_STEP_WAIT) {
-            want = want < COLLECT_STEP ? want : COLLECT_STEP;
-            if (!wr_exchange_room(ex, want ? want : WR_RECEIVE_CHUNK, &at,
-                                  &cap)) {
+            if (!wr_exchange_room(ex, want, &at, &cap)) {
                 wr_error_no_memory(err);
                 return fail_body(response, err);
             }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "conn/reuse.h"
+#include "drive/keeper.h"
 #include "net/clock.h"
 
 static weir_close_reason reason_of(weir_status status)
@@ -31,19 +31,18 @@ void wr_keep_peer(struct weir_response *response)
 
     response->peer = conn->peer;
     if (conn->io.tls)
-        wr_tls_text(conn->io.tls, response->tls_text,
-                    sizeof response->tls_text);
+        wr_tls_names(conn->io.tls, &response->tls_version,
+                     &response->tls_cipher);
     else
-        response->tls_text[0] = '\0';
+        response->tls_version = NULL;
     response->peer_text[0] = '\0';
     if (conn->peer.sin6_family == 0)
         wr_conn_peer_text(conn, response->peer_text,
                           sizeof response->peer_text);
 }
 
-/* Gives the lease back with a verdict. */
-static void release(struct weir_response *response,
-                    const struct wr_verdict *verdict)
+void wr_give_back(struct weir_response *response,
+                  const struct wr_verdict *verdict)
 {
     struct weir_pool *pool = response->pool;
     const wr_conn_id id = response->conn->id;
@@ -61,8 +60,9 @@ static void release(struct weir_response *response,
     wr_core_release(pool->core, id, response->times.ended_ns,
                     verdict->is_reusable, verdict->reason, verdict->keep_ns);
     wr_settle_if_needed_locked(pool);
+    wr_keeper_rested_locked(pool, response->times.ended_ns);
     if (pool->is_closed)
-        pthread_cond_broadcast(&pool->changed);
+        wr_tell_closer_locked(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -73,7 +73,7 @@ void wr_finish_lease(struct weir_response *response)
         wr_judge(&response->exchange, response->conn);
 
     response->times.ended_ns = wr_now();
-    release(response, &verdict);
+    wr_give_back(response, &verdict);
 }
 
 /* Ends a lease after a failure; fills in what the error says of the call. */
@@ -92,7 +92,7 @@ void wr_fail_lease(struct weir_response *response, weir_error *err,
     wr_exchange_fail(&response->exchange);
     response->times.ended_ns = wr_now();
     if (response->conn)
-        release(response, &verdict);
+        wr_give_back(response, &verdict);
     pthread_mutex_lock(&pool->lock);
     pool->tally.failures++;
     pthread_mutex_unlock(&pool->lock);

@@ -3,10 +3,14 @@
 #ifndef WR_DRIVE_LEASE_H
 #define WR_DRIVE_LEASE_H
 
+#include "conn/reuse.h"
 #include "drive/runtime.h"
 
 /* Keeps what the caller may ask of the peer after the lease. */
 void wr_keep_peer(struct weir_response *response);
+/* Gives the lease back with a verdict; times.ended_ns is set. */
+void wr_give_back(struct weir_response *response,
+                  const struct wr_verdict *verdict);
 /* The exchange has come to its end in good order, or is given up: judges, and
  * gives the lease back. */
 void wr_finish_lease(struct weir_response *response);

@@ -4,11 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/call.h"
+#include "drive/keeper.h"
 #include "net/clock.h"
 
 void wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
@@ -33,68 +34,103 @@ void wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
 
 /* --- actions ------------------------------------------------------------- */
 
-static void wake(struct wr_waiter *waiter)
+void wr_wake_thread(struct wr_thread *thread)
 {
     static const uint64_t one = 1;
 
-    if (waiter->wake_fd >= 0)
-        (void)!write(waiter->wake_fd, &one, sizeof one);
+    if (thread->wake_fd >= 0)
+        (void)!write(thread->wake_fd, &one, sizeof one);
     else
-        pthread_cond_signal(&waiter->wake);
+        pthread_cond_signal(&thread->wake);
 }
 
-static void fail_waiter(struct weir_pool *pool, const struct wr_action *action)
+static struct wr_thread *thread_of(struct wr_waiter *waiter)
+{
+    return WR_OWNER(waiter, struct wr_thread, waiter);
+}
+
+/* The ticket has ended. */
+static void tell(struct wr_waiter *waiter)
+{
+    waiter->ticket = 0;
+    if (waiter->call)
+        wr_call_post_locked(waiter->call);
+    else
+        wr_wake_thread(thread_of(waiter));
+}
+
+static void fail_waiter(const struct wr_action *action)
 {
     struct wr_waiter *waiter = action->user;
 
-    waiter->ticket = 0;
     waiter->status = action->status;
-    if (pool->dial_error && pool->dial_error->code == action->status)
-        waiter->error = *pool->dial_error;
+    if (action->cause && action->cause->code == action->status)
+        waiter->error = *action->cause;
     else
         wr_error_set(&waiter->error, action->status, "%s",
                      weir_status_meaning(action->status));
     if (waiter->error.stage == WEIR_STAGE_NONE)
         waiter->error.stage = WEIR_STAGE_WAIT;
-    wake(waiter);
+    tell(waiter);
 }
 
-static void grant(const struct wr_action *action)
+static void grant(struct weir_pool *pool, const struct wr_action *action)
 {
     struct wr_waiter *waiter = action->user;
 
-    waiter->ticket = 0;
     waiter->conn = action->opaque;
     waiter->is_reused = action->reused;
-    wake(waiter);
+    waiter->has_rested = action->reused;
+    wr_rouse_locked(pool, waiter->conn);
+    tell(waiter);
 }
 
-struct wr_waiter *wr_free_hand_locked(struct weir_pool *pool,
+struct wr_thread *wr_free_hand_locked(struct weir_pool *pool,
                                       const struct wr_key *key)
 {
-    struct wr_waiter *waiter;
+    struct wr_thread *thread;
 
-    TAILQ_FOREACH (waiter, &pool->waiters, link) {
-        const struct wr_key *wanted = &waiter->target->key;
+    TAILQ_FOREACH (thread, &pool->threads, link) {
+        const struct wr_key *wanted = &thread->waiter.target->key;
 
-        if (waiter->ticket && !waiter->dial_id && wanted->len == key->len &&
+        if (thread->waiter.ticket && !thread->dial_id &&
+            wanted->len == key->len &&
             memcmp(wanted->bytes, key->bytes, key->len) == 0)
-            return waiter;
+            return thread;
     }
     return NULL;
 }
 
 /* The thread that the core suggests may be busy with another dial of the same
- * bucket; then some older one has none: there are more tickets than dials. */
+ * bucket; then there is another one, or a call, whose loop dials: there are
+ * more tickets than dials. */
 static void offer_dial(struct weir_pool *pool, const struct wr_action *action)
 {
     struct wr_waiter *waiter = action->user;
+    struct wr_thread *thread;
 
-    if (waiter->dial_id)
-        waiter = wr_free_hand_locked(pool, &waiter->target->key);
-    assert(waiter);
-    waiter->dial_id = action->conn;
-    wake(waiter);
+    if (action->ticket == 0) {
+        const struct wr_warm *warm = action->user;
+
+        wr_loop_offer_dial_locked(pool, warm->target, action->conn,
+                                  pool->limits.connect_ns);
+        return;
+    }
+    if (waiter->call) {
+        wr_loop_offer_dial_locked(pool, waiter->target, action->conn,
+                                  waiter->call->limits.connect_ns);
+        return;
+    }
+    thread = thread_of(waiter);
+    if (thread->dial_id)
+        thread = wr_free_hand_locked(pool, &waiter->target->key);
+    if (!thread) {
+        wr_loop_offer_dial_locked(pool, waiter->target, action->conn,
+                                  pool->limits.connect_ns);
+        return;
+    }
+    thread->dial_id = action->conn;
+    wr_wake_thread(thread);
 }
 
 static void start_close(struct weir_pool *pool, const struct wr_action *action,
@@ -103,7 +139,8 @@ static void start_close(struct weir_pool *pool, const struct wr_action *action,
     struct wr_conn *conn = action->opaque;
 
     conn->reason = action->reason;
-    TAILQ_REMOVE(&pool->conns, conn, link);
+    wr_loop_detach_locked(conn);
+    TAILQ_REMOVE(conn->is_resting ? &pool->resting : &pool->awake, conn, link);
     STAILQ_INSERT_TAIL(closing, conn, closing);
 }
 
@@ -117,10 +154,10 @@ static void take_actions_locked(struct weir_pool *pool,
         case WR_ACT_NONE:
             return;
         case WR_ACT_GRANT:
-            grant(&action);
+            grant(pool, &action);
             break;
         case WR_ACT_FAIL:
-            fail_waiter(pool, &action);
+            fail_waiter(&action);
             break;
         case WR_ACT_DIAL:
             offer_dial(pool, &action);
@@ -145,6 +182,13 @@ static void close_one_locked(struct weir_pool *pool, struct wr_conn *conn)
     wr_core_closed(pool->core, id, wr_now());
 }
 
+void wr_tell_closer_locked(struct weir_pool *pool)
+{
+    pthread_cond_broadcast(&pool->changed);
+    if (pool->loop_count)
+        wr_loop_wake_locked(pool->loops[0]); /* it may wait there */
+}
+
 void wr_settle_locked(struct weir_pool *pool)
 {
     struct wr_conn_queue closing = STAILQ_HEAD_INITIALIZER(closing);
@@ -152,7 +196,6 @@ void wr_settle_locked(struct weir_pool *pool)
 
     for (;;) {
         take_actions_locked(pool, &closing);
-        pool->dial_error = NULL;
         conn = STAILQ_FIRST(&closing);
         if (!conn)
             break;
@@ -160,7 +203,7 @@ void wr_settle_locked(struct weir_pool *pool)
         close_one_locked(pool, conn);
     }
     if (pool->is_closed)
-        pthread_cond_broadcast(&pool->changed);
+        wr_tell_closer_locked(pool);
 }
 
 void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns)
@@ -177,7 +220,7 @@ void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
     conn->id = id;
     conn->number = ++pool->conn_numbers;
     pool->tally.tls_resumed += conn->is_resumed;
-    TAILQ_INSERT_TAIL(&pool->conns, conn, link);
+    TAILQ_INSERT_TAIL(&pool->awake, conn, link);
     if (pool->is_cut)
         atomic_store_explicit(&conn->is_cut, true, memory_order_relaxed);
 }
@@ -227,11 +270,15 @@ static void free_pool(struct weir_pool *pool)
         SLIST_REMOVE_HEAD(&pool->spares, spare);
         wr_response_delete(spare);
     }
+    wr_calls_drop_spares_locked(pool);
+    wr_keeper_forget_warm_locked(pool);
+    wr_loops_free(pool);
     wr_core_free(pool->core);
     wr_resolver_free(pool->means.resolver);
     wr_tls_sessions_free(pool->means.sessions);
     wr_tls_context_free(pool->tls);
     pthread_cond_destroy(&pool->changed);
+    pthread_cond_destroy(&pool->call_ended);
     pthread_mutex_destroy(&pool->lock);
     wr_free(pool->options_block);
     wr_free(pool);

@@ -26,23 +26,36 @@ enum {
     WR_SPARE_BUFFER_MAX = 65536
 };
 
-/* A thread that waits for a connection; lives on its stack. */
+struct weir_call;
+struct wr_loop;
+
+/* Somebody in the line, and how that ended: a thread, or a call of a loop. */
 struct wr_waiter {
-    wr_ticket_id ticket;  /* 0 = none, or it has ended */
+    struct weir_call *call;   /* NULL: a thread (struct wr_thread) */
+    wr_ticket_id ticket;      /* 0 = none, or it has ended */
+    struct wr_target *target; /* borrowed from the request */
+    struct wr_conn *conn;     /* granted */
+    bool is_reused;
+    bool has_rested;    /* it was idle before */
+    weir_status status; /* failed, unless WEIR_OK */
+    weir_error error;   /* then */
+};
+
+/* A thread that waits for a connection; lives on its stack. */
+struct wr_thread {
+    struct wr_waiter waiter;
     wr_conn_id dial_id;   /* a dial offered to this thread; 0 = none */
     struct wr_dial *dial; /* the same, already under way elsewhere, or NULL */
     weir_stage stage;     /* how far it has come */
-    struct wr_conn *conn; /* granted */
-    bool is_reused;
-    weir_status status; /* failed, unless WEIR_OK */
-    weir_error error;
-    const struct wr_target *target;
-    int wake_fd;         /* while it polls in a dial: eventfd; else -1 */
-    pthread_cond_t wake; /* otherwise */
-    TAILQ_ENTRY(wr_waiter) link;
+    bool is_asleep;       /* on `wake` */
+    int wake_fd;          /* while it polls in a dial: eventfd; else -1 */
+    pthread_cond_t wake;  /* otherwise */
+    TAILQ_ENTRY(wr_thread) link;
 };
 
-TAILQ_HEAD(wr_waiter_list, wr_waiter);
+TAILQ_HEAD(wr_thread_list, wr_thread);
+TAILQ_HEAD(wr_call_list, weir_call);
+TAILQ_HEAD(wr_warm_list, wr_warm);
 
 /* Figures that the core does not keep. */
 struct wr_tally {
@@ -69,14 +82,25 @@ struct weir_pool {
     bool is_closed;         /* no new calls */
     bool is_cut;            /* the grace is over */
     struct wr_core *core;
-    struct wr_conn_list conns;
-    struct wr_waiter_list waiters; /* in order of arrival */
+    struct wr_conn_list awake;     /* connections in use, or a moment ago */
+    struct wr_conn_list resting;   /* idle for longer: the keeper's */
+    struct wr_thread_list threads; /* that wait, in order of arrival */
+    struct wr_thread *timekeeper;  /* that sleeps until the core's deadline */
     struct wr_response_stack spares;
     unsigned spare_count;
+    struct wr_call_list spare_calls;
+    unsigned spare_call_count;
+    struct wr_loop **loops; /* none before they are needed */
+    unsigned loop_count;
+    unsigned next_loop;        /* round robin */
+    bool has_no_keeper;        /* it could not be started */
+    unsigned call_count;       /* asynchronous calls that have not ended */
+    struct wr_warm_list warm;  /* what weir_pool_warm() asked for */
+    pthread_cond_t call_ended; /* for those who wait for calls */
+    unsigned call_waiters;
     uint64_t conn_numbers;
     struct wr_tally tally;
-    const weir_error *dial_error; /* detail for a FAIL while one is settled */
-    weir_pool_options options;    /* as they stand; strings are owned */
+    weir_pool_options options; /* as they stand; strings are owned */
     char *options_block;
     struct wr_call_limits limits; /* from options, in nanoseconds */
     struct wr_head_limits head_limits;
@@ -91,6 +115,8 @@ static inline void wr_settle_if_needed_locked(struct weir_pool *pool)
     if (wr_core_has_action(pool->core))
         wr_settle_locked(pool);
 }
+/* Something has ended while the pool is being closed. */
+void wr_tell_closer_locked(struct weir_pool *pool);
 /* Does what has fallen due. */
 void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns);
 
@@ -110,9 +136,11 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
                                               struct weir_response *response);
 
 /* The oldest thread that waits for that bucket and has no dial, or NULL. */
-struct wr_waiter *wr_free_hand_locked(struct weir_pool *pool,
+struct wr_thread *wr_free_hand_locked(struct weir_pool *pool,
                                       const struct wr_key *key);
-/* A dial that came to its end: a new connection joins the pool's list. */
+/* Wakes a thread that waits in acquire.c. */
+void wr_wake_thread(struct wr_thread *thread);
+/* A dial that came to its end: a new connection joins the pool. */
 void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
                      wr_conn_id id);
 

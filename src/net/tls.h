@@ -79,6 +79,9 @@ bool wr_tls_is_resumed(const struct wr_tls_stream *stream);
  * cap >= 1, WR_TLS_TEXT holds any.  Returns buf. */
 const char *wr_tls_text(const struct wr_tls_stream *stream, char *buf,
                         size_t cap);
+/* Its two parts, static; "" before the handshake is done. */
+void wr_tls_names(const struct wr_tls_stream *stream, const char **ret_version,
+                  const char **ret_cipher);
 /* "http/1.1" or "" when the peer chose none; static. */
 const char *wr_tls_alpn(const struct wr_tls_stream *stream);
 

@@ -286,28 +286,21 @@ bool wr_tls_is_resumed(const struct wr_tls_stream *stream)
     return SSL_session_reused(stream->ssl) == 1;
 }
 
-/* Made for every exchange, so without printf. */
-static char *add_text(char *at, const char *end, const char *text)
+void wr_tls_names(const struct wr_tls_stream *stream, const char **ret_version,
+                  const char **ret_cipher)
 {
-    const size_t room = (size_t)(end - at), len = strlen(text);
-    const size_t part = len < room ? len : room;
-
-    memcpy(at, text, part);
-    return at + part;
+    *ret_version = stream->is_connected ? SSL_get_version(stream->ssl) : "";
+    *ret_cipher = stream->is_connected ? SSL_get_cipher_name(stream->ssl) : "";
 }
 
 const char *wr_tls_text(const struct wr_tls_stream *stream, char *buf,
                         size_t cap)
 {
-    const char *end = buf + cap - 1;
-    char *at = buf;
+    const char *version;
+    const char *cipher;
 
-    if (stream->is_connected) {
-        at = add_text(at, end, SSL_get_version(stream->ssl));
-        at = add_text(at, end, " ");
-        at = add_text(at, end, SSL_get_cipher_name(stream->ssl));
-    }
-    *at = '\0';
+    wr_tls_names(stream, &version, &cipher);
+    snprintf(buf, cap, "%s%s%s", version, *version ? " " : "", cipher);
     return buf;
 }
 

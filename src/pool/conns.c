@@ -1,4 +1,4 @@
-/* The life of a conn, and who gets the room that there is. */
+/* The life of a conn, from the end of its dial until it is closed. */
 #include "pool/state.h"
 
 #include "base/deadline.h"
@@ -23,28 +23,62 @@ bool wr_pool_is_idle(const struct conn *conn)
     return conn->state == CONN_OPEN && conn->leases == 0;
 }
 
-void wr_pool_make_lendable(struct bucket *bucket, struct conn *conn)
-{
-    TAILQ_INSERT_HEAD(&bucket->lendable, conn, lendable);
-}
-
 bool wr_pool_has_room(const struct conn *conn)
 {
     return conn->state == CONN_OPEN && !conn->is_doomed &&
            conn->leases < conn->capacity;
 }
 
+void wr_pool_make_lendable(struct wr_core *core, struct conn *conn)
+{
+    conn->recency = ++core->recencies;
+    TAILQ_INSERT_HEAD(&conn->bucket->lendable[conn->home], conn, lendable);
+}
+
+void wr_pool_unlist(struct conn *conn)
+{
+    TAILQ_REMOVE(&conn->bucket->lendable[conn->home], conn, lendable);
+}
+
+void wr_pool_set_home(struct conn *conn, enum wr_home home)
+{
+    struct conn_list *list = &conn->bucket->lendable[home];
+    struct conn *older;
+
+    if (conn->home == home)
+        return;
+    if (!wr_pool_has_room(conn)) {
+        conn->home = (unsigned char)home;
+        return;
+    }
+    wr_pool_unlist(conn);
+    conn->home = (unsigned char)home;
+    TAILQ_FOREACH (older, list, lendable) {
+        if (older->recency < conn->recency)
+            break;
+    }
+    if (older)
+        TAILQ_INSERT_BEFORE(older, conn, lendable);
+    else
+        TAILQ_INSERT_TAIL(list, conn, lendable);
+}
+
+void wr_pool_set_due(struct wr_core *core, struct conn *conn, uint64_t due_ns)
+{
+    conn->due_ns = due_ns;
+    wr_heap_update(&core->due, &conn->due, due_ns);
+}
+
 void wr_pool_rest(struct wr_core *core, struct conn *conn, uint64_t now_ns,
                   uint64_t keep_ns)
 {
-    const uint64_t idle_ns =
-        keep_ns < core->limits.idle_ns ? keep_ns : core->limits.idle_ns;
-
     conn->idle_since_ns = now_ns;
+    conn->limit_ns =
+        wr_earlier(wr_after(now_ns, keep_ns), wr_pool_age_limit(core, conn));
     conn->expiry_ns =
-        wr_earlier(wr_after(now_ns, idle_ns), wr_pool_age_limit(core, conn));
-    if (conn->expiry_ns < wr_heap_key(&core->due, &conn->due))
-        wr_heap_update(&core->due, &conn->due, conn->expiry_ns);
+        wr_earlier(wr_after(now_ns, core->limits.idle_ns), conn->limit_ns);
+    if (conn->expiry_ns < conn->due_ns)
+        wr_pool_set_due(core, conn, conn->expiry_ns);
     TAILQ_INSERT_TAIL(&core->idle, conn, lru);
     core->counts.idle++;
 }
@@ -55,7 +89,6 @@ static void wake_up(struct wr_core *core, struct conn *conn)
     core->counts.idle--;
 }
 
-/* One more lease; conn is lendable. */
 void wr_pool_lend(struct wr_core *core, struct conn *conn, bool *ret_was_used)
 {
     if (conn->leases++ == 0) {
@@ -63,7 +96,7 @@ void wr_pool_lend(struct wr_core *core, struct conn *conn, bool *ret_was_used)
         core->counts.leased++;
     }
     if (conn->leases == conn->capacity)
-        TAILQ_REMOVE(&conn->bucket->lendable, conn, lendable);
+        wr_pool_unlist(conn);
     *ret_was_used = conn->is_used;
     core->counts.reused += conn->is_used;
     core->counts.leases++;
@@ -84,13 +117,13 @@ void wr_pool_free_conn(struct wr_core *core, struct conn *conn)
     wr_pool_drop_if_empty(core, bucket);
 }
 
-/* An open conn without a lease that is in no list: out. */
 void wr_pool_start_close(struct wr_core *core, struct conn *conn,
                          weir_close_reason reason)
 {
     conn->state = CONN_CLOSING;
     conn->reason = reason;
     wr_heap_remove(&core->due, &conn->due);
+    conn->bucket->open--;
     core->counts.closing++;
     core->counts.closed[reason]++;
     TAILQ_INSERT_TAIL(&core->actions, conn, action);
@@ -101,7 +134,7 @@ void wr_pool_close_idle(struct wr_core *core, struct conn *conn,
 {
     wake_up(core, conn);
     if (wr_pool_has_room(conn))
-        TAILQ_REMOVE(&conn->bucket->lendable, conn, lendable);
+        wr_pool_unlist(conn);
     wr_pool_start_close(core, conn, reason);
 }
 
@@ -110,9 +143,17 @@ void wr_pool_doom(struct conn *conn, weir_close_reason reason)
     if (conn->is_doomed)
         return;
     if (wr_pool_has_room(conn))
-        TAILQ_REMOVE(&conn->bucket->lendable, conn, lendable);
+        wr_pool_unlist(conn);
     conn->is_doomed = true;
     conn->reason = reason;
+}
+
+bool wr_pool_is_expired(const struct wr_core *core, const struct conn *conn,
+                        uint64_t now_ns)
+{
+    return conn->expiry_ns <= now_ns &&
+           (conn->limit_ns <= now_ns ||
+            !wr_pool_is_kept_warm(core, conn->bucket));
 }
 
 weir_close_reason wr_pool_expiry_reason(const struct wr_core *core,
@@ -123,14 +164,20 @@ weir_close_reason wr_pool_expiry_reason(const struct wr_core *core,
                                                    : WEIR_CLOSE_IDLE;
 }
 
-/* Lends what is free to the oldest in the line. */
+static struct conn *any_lendable(const struct bucket *bucket)
+{
+    struct conn *conn = TAILQ_FIRST(&bucket->lendable[WR_HOME_THREAD]);
+
+    return conn ? conn : TAILQ_FIRST(&bucket->lendable[WR_HOME_LOOP]);
+}
+
 void wr_pool_serve_line(struct wr_core *core, struct bucket *bucket)
 {
     struct ticket *ticket;
     struct conn *conn;
 
     while ((ticket = TAILQ_FIRST(&bucket->line)) != NULL &&
-           (conn = TAILQ_FIRST(&bucket->lendable)) != NULL) {
+           (conn = any_lendable(bucket)) != NULL) {
         wr_pool_leave_line(core, ticket);
         wr_pool_lend(core, conn, &ticket->was_used);
         ticket->granted = conn;
@@ -140,55 +187,25 @@ void wr_pool_serve_line(struct wr_core *core, struct bucket *bucket)
     wr_pool_settle_cover(core, bucket);
 }
 
-/* --- balance ------------------------------------------------------------- */
-
-static void start_dial(struct wr_core *core, struct bucket *bucket)
+void wr_pool_settle_conn(struct wr_core *core, struct conn *conn,
+                         uint64_t now_ns, uint64_t keep_ns)
 {
-    struct conn *conn = TAILQ_FIRST(&core->spare);
+    struct bucket *bucket = conn->bucket;
 
-    TAILQ_REMOVE(&core->spare, conn, lru);
-    conn->state = CONN_DIALING;
-    conn->bucket = bucket;
-    conn->opaque = NULL;
-    conn->leases = 0;
-    conn->is_used = false;
-    conn->is_doomed = false;
-    conn->cover = bucket->usual_capacity;
-    conn->suggested = bucket->uncovered;
-    conn->suggested->dial = conn;
-    core->counts.open++;
-    core->counts.dialing++;
-    bucket->conns++;
-    bucket->cover += conn->cover;
-    TAILQ_INSERT_TAIL(&core->actions, conn, action);
-    wr_pool_settle_cover(core, bucket);
-}
-
-uint64_t wr_pool_hungry_count(const struct wr_core *core)
-{
-    return core->hungry.len - core->hungry.removed;
-}
-
-static struct bucket *first_hungry(struct wr_core *core)
-{
-    struct wr_heap_node *node = wr_heap_first(&core->hungry);
-
-    return node ? WR_OWNER(node, struct bucket, hungry) : NULL;
-}
-
-/* Gives room to the hungry, and makes room for them. */
-void wr_pool_rebalance(struct wr_core *core)
-{
-    struct bucket *bucket;
-
-    while ((bucket = first_hungry(core)) != NULL) {
-        if (core->counts.open < core->limits.max_total)
-            start_dial(core, bucket);
-        else if (!TAILQ_EMPTY(&core->idle) &&
-                 core->counts.closing < wr_pool_hungry_count(core))
-            wr_pool_close_idle(core, TAILQ_FIRST(&core->idle),
-                               WEIR_CLOSE_EVICTED);
-        else
-            return;
+    if (core->is_shut)
+        wr_pool_doom(conn, WEIR_CLOSE_SHUTDOWN);
+    else if (!core->limits.reuse && conn->is_used)
+        wr_pool_doom(conn, WEIR_CLOSE_DISABLED);
+    else if (wr_pool_age_limit(core, conn) <= now_ns)
+        wr_pool_doom(conn, WEIR_CLOSE_AGE);
+    else if (bucket->conns > core->limits.max_per_bucket ||
+             core->counts.open > core->limits.max_total)
+        wr_pool_doom(conn, WEIR_CLOSE_RECONFIGURED);
+    if (conn->leases == 0 && conn->is_doomed) {
+        wr_pool_start_close(core, conn, conn->reason);
+        return;
     }
+    if (conn->leases == 0)
+        wr_pool_rest(core, conn, now_ns, keep_ns);
+    wr_pool_serve_line(core, bucket);
 }

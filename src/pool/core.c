@@ -14,15 +14,25 @@ static void fill_grant(struct wr_action *action, const struct conn *conn,
     action->reused = was_used;
 }
 
+/* The most recently used of one home, else of the other; NULL: none. */
+static struct conn *best_lendable(const struct bucket *bucket,
+                                  enum wr_home home)
+{
+    struct conn *conn = TAILQ_FIRST(&bucket->lendable[home]);
+
+    return conn ? conn : TAILQ_FIRST(&bucket->lendable[HOMES - 1 - home]);
+}
+
 /* The warm path: an idle conn, or spare capacity. */
 static bool grant_now(struct wr_core *core, struct bucket *bucket,
-                      uint64_t now_ns, struct wr_action *ret_grant)
+                      enum wr_home home, uint64_t now_ns,
+                      struct wr_action *ret_grant)
 {
     struct conn *conn;
     bool was_used;
 
-    while ((conn = TAILQ_FIRST(&bucket->lendable)) != NULL) {
-        if (conn->leases == 0 && conn->expiry_ns <= now_ns) {
+    while ((conn = best_lendable(bucket, home)) != NULL) {
+        if (conn->leases == 0 && wr_pool_is_expired(core, conn, now_ns)) {
             wr_pool_close_idle(core, conn,
                                wr_pool_expiry_reason(core, conn, now_ns));
             continue;
@@ -41,7 +51,7 @@ static bool is_served_at_once(struct wr_core *core, const struct bucket *bucket)
     if (bucket->cover > bucket->tickets)
         return true;
     return bucket->conns < core->limits.max_per_bucket &&
-           wr_pool_hungry_count(core) == 0 &&
+           !bucket->is_backing_off && wr_pool_hungry_count(core) == 0 &&
            (core->counts.open < core->limits.max_total ||
             !TAILQ_EMPTY(&core->idle));
 }
@@ -95,7 +105,7 @@ static weir_status queue(struct wr_core *core, struct bucket *bucket,
 
     if (status != WEIR_OK)
         return status;
-    if (!wr_pool_reserve_conns(core, core->counts.waiting + 1,
+    if (!wr_pool_reserve_conns(core, core->counts.waiting + core->warm + 1,
                                core->limits.max_total) ||
         (TAILQ_EMPTY(&core->spare_tickets) && !wr_pool_add_tickets(core)))
         return WEIR_E_NO_MEMORY;
@@ -108,7 +118,8 @@ static weir_status queue(struct wr_core *core, struct bucket *bucket,
 }
 
 weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
-                            uint64_t now_ns, uint64_t wait_ns, void *user,
+                            enum wr_home home, uint64_t now_ns,
+                            uint64_t wait_ns, void *user,
                             struct wr_action *ret_grant,
                             wr_ticket_id *ret_ticket)
 {
@@ -118,7 +129,7 @@ weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
     ret_grant->kind = WR_ACT_NONE;
     if (core->is_shut)
         return WEIR_E_CLOSED;
-    if (bucket && grant_now(core, bucket, now_ns, ret_grant))
+    if (bucket && grant_now(core, bucket, home, now_ns, ret_grant))
         return WEIR_OK;
     if (!bucket)
         bucket = wr_pool_add_bucket(core, key);
@@ -132,38 +143,14 @@ weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
 
 /* --- the ways back ------------------------------------------------------- */
 
-/* The lease is off; conn rests, serves the next, or closes. */
-static void settle_conn(struct wr_core *core, struct conn *conn,
-                        uint64_t now_ns, uint64_t keep_ns)
-{
-    struct bucket *bucket = conn->bucket;
-
-    if (core->is_shut)
-        wr_pool_doom(conn, WEIR_CLOSE_SHUTDOWN);
-    else if (!core->limits.reuse && conn->is_used)
-        wr_pool_doom(conn, WEIR_CLOSE_DISABLED);
-    else if (wr_pool_age_limit(core, conn) <= now_ns)
-        wr_pool_doom(conn, WEIR_CLOSE_AGE);
-    else if (bucket->conns > core->limits.max_per_bucket ||
-             core->counts.open > core->limits.max_total)
-        wr_pool_doom(conn, WEIR_CLOSE_RECONFIGURED);
-    if (conn->leases == 0 && conn->is_doomed) {
-        wr_pool_start_close(core, conn, conn->reason);
-        return;
-    }
-    if (conn->leases == 0)
-        wr_pool_rest(core, conn, now_ns, keep_ns);
-    wr_pool_serve_line(core, bucket);
-}
-
 static void take_back(struct wr_core *core, struct conn *conn, uint64_t now_ns,
                       uint64_t keep_ns)
 {
     if (!conn->is_doomed && conn->leases == conn->capacity)
-        wr_pool_make_lendable(conn->bucket, conn);
+        wr_pool_make_lendable(core, conn);
     if (--conn->leases == 0)
         core->counts.leased--;
-    settle_conn(core, conn, now_ns, keep_ns);
+    wr_pool_settle_conn(core, conn, now_ns, keep_ns);
 }
 
 weir_status wr_core_release(struct wr_core *core, wr_conn_id id,
@@ -197,10 +184,7 @@ static void resuggest(struct wr_core *core, struct ticket *ticket)
             return;
         }
     }
-    TAILQ_REMOVE(&core->actions, conn, action);
-    core->counts.dialing--;
-    bucket->cover -= conn->cover;
-    wr_pool_free_conn(core, conn);
+    wr_pool_take_back_dial(core, conn);
 }
 
 weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id id,
@@ -219,6 +203,8 @@ weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id id,
         TAILQ_REMOVE(&core->outcomes, ticket, line);
         if (granted)
             take_back(core, granted, now_ns, WR_NEVER);
+        if (ticket->dial)
+            resuggest(core, ticket);
     } else {
         wr_pool_leave_line(core, ticket);
         wr_pool_settle_cover(core, bucket);
@@ -229,81 +215,6 @@ weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id id,
     }
     wr_pool_free_ticket(core, ticket);
     wr_pool_rebalance(core);
-    return WEIR_OK;
-}
-
-static struct conn *end_dial(struct wr_core *core, wr_conn_id id)
-{
-    struct conn *conn = wr_pool_find_conn(core, id);
-
-    if (!conn || conn->state != CONN_DIALING || conn->suggested)
-        return NULL;
-    core->counts.dialing--;
-    conn->bucket->cover -= conn->cover;
-    conn->cover = 0;
-    return conn;
-}
-
-weir_status wr_core_dialed(struct wr_core *core, wr_conn_id id, uint64_t now_ns,
-                           void *opaque, unsigned capacity)
-{
-    struct conn *conn = end_dial(core, id);
-
-    if (!conn)
-        return WEIR_E_STATE;
-    conn->state = CONN_OPEN;
-    conn->opaque = opaque;
-    conn->capacity = core->limits.reuse ? capacity : 1;
-    conn->opened_ns = now_ns;
-    conn->idle_since_ns = 0;
-    conn->bucket->usual_capacity = capacity;
-    core->counts.dialed++;
-    wr_heap_insert(&core->due, &conn->due,
-                   wr_earlier(wr_after(now_ns, core->limits.idle_ns),
-                              wr_pool_age_limit(core, conn)));
-    wr_pool_make_lendable(conn->bucket, conn);
-    settle_conn(core, conn, now_ns, WR_NEVER);
-    wr_pool_settle_cover(core, conn->bucket);
-    wr_pool_rebalance(core);
-    return WEIR_OK;
-}
-
-weir_status wr_core_dial_failed(struct wr_core *core, wr_conn_id id,
-                                wr_ticket_id blame, weir_status status,
-                                uint64_t now_ns)
-{
-    struct conn *conn = end_dial(core, id);
-    struct ticket *ticket = blame ? wr_pool_find_ticket(core, blame) : NULL;
-
-    (void)now_ns;
-    if (!conn)
-        return WEIR_E_STATE;
-    core->counts.dial_failures += status != WEIR_E_CANCELLED;
-    if (ticket && ticket->outcome == WR_ACT_NONE &&
-        ticket->bucket == conn->bucket)
-        wr_pool_fail_ticket(core, ticket, status);
-    wr_pool_free_conn(core, conn);
-    wr_pool_rebalance(core);
-    return WEIR_OK;
-}
-
-weir_status wr_core_renewed(struct wr_core *core, wr_conn_id id,
-                            uint64_t now_ns, void *opaque, unsigned capacity,
-                            weir_close_reason reason)
-{
-    struct conn *conn = wr_pool_find_conn(core, id);
-
-    if (!conn || conn->state != CONN_OPEN || conn->leases != 1)
-        return WEIR_E_STATE;
-    if (wr_pool_has_room(conn))
-        TAILQ_REMOVE(&conn->bucket->lendable, conn, lendable);
-    conn->opaque = opaque;
-    conn->capacity = core->limits.reuse ? capacity : 1;
-    conn->opened_ns = now_ns;
-    if (wr_pool_has_room(conn))
-        wr_pool_make_lendable(conn->bucket, conn);
-    core->counts.closed[reason]++;
-    core->counts.dialed++;
     return WEIR_OK;
 }
 
@@ -332,13 +243,24 @@ weir_status wr_core_set_capacity(struct wr_core *core, wr_conn_id id,
     if (!conn || conn->state != CONN_OPEN)
         return WEIR_E_STATE;
     if (wr_pool_has_room(conn))
-        TAILQ_REMOVE(&conn->bucket->lendable, conn, lendable);
+        wr_pool_unlist(conn);
     conn->capacity = capacity;
     if (wr_pool_has_room(conn)) {
-        wr_pool_make_lendable(conn->bucket, conn);
+        wr_pool_make_lendable(core, conn);
         wr_pool_serve_line(core, conn->bucket);
     }
     wr_pool_rebalance(core);
+    return WEIR_OK;
+}
+
+weir_status wr_core_set_home(struct wr_core *core, wr_conn_id id,
+                             enum wr_home home)
+{
+    struct conn *conn = wr_pool_find_conn(core, id);
+
+    if (!conn || conn->state != CONN_OPEN)
+        return WEIR_E_STATE;
+    wr_pool_set_home(conn, home);
     return WEIR_OK;
 }
 
@@ -357,13 +279,17 @@ weir_status wr_core_closed(struct wr_core *core, wr_conn_id id, uint64_t now_ns)
 
 /* --- time ---------------------------------------------------------------- */
 
+/* A time limit in the line.  What holds the bucket up tells more than that. */
 static void tick_ticket(struct wr_core *core, struct wr_heap_node *node)
 {
     struct ticket *ticket = WR_OWNER(node, struct ticket, due);
     struct bucket *bucket = ticket->bucket;
+    const weir_error *cause =
+        bucket->is_backing_off && bucket->open == 0 ? bucket->cause : NULL;
 
     core->counts.acquire_timeouts++;
-    wr_pool_fail_ticket(core, ticket, WEIR_E_ACQUIRE_TIMEOUT);
+    wr_pool_fail_ticket(core, ticket,
+                        cause ? cause->code : WEIR_E_ACQUIRE_TIMEOUT, cause);
     wr_pool_settle_cover(core, bucket);
     wr_pool_drop_if_empty(core, bucket);
 }
@@ -372,15 +298,18 @@ static void tick_conn(struct wr_core *core, struct wr_heap_node *node,
                       uint64_t now_ns)
 {
     struct conn *conn = WR_OWNER(node, struct conn, due);
+    const uint64_t later_ns = wr_after(now_ns, core->limits.idle_ns);
 
-    if (!wr_pool_is_idle(conn))
-        wr_heap_update(&core->due, node,
-                       wr_after(now_ns, core->limits.idle_ns));
-    else if (conn->expiry_ns <= now_ns)
+    if (!wr_pool_is_idle(conn)) {
+        wr_pool_set_due(core, conn, later_ns);
+    } else if (wr_pool_is_expired(core, conn, now_ns)) {
         wr_pool_close_idle(core, conn,
                            wr_pool_expiry_reason(core, conn, now_ns));
-    else
-        wr_heap_update(&core->due, node, conn->expiry_ns);
+    } else {
+        if (conn->expiry_ns <= now_ns) /* kept warm */
+            conn->expiry_ns = wr_earlier(later_ns, conn->limit_ns);
+        wr_pool_set_due(core, conn, conn->expiry_ns);
+    }
 }
 
 void wr_core_tick(struct wr_core *core, uint64_t now_ns)
@@ -389,12 +318,15 @@ void wr_core_tick(struct wr_core *core, uint64_t now_ns)
         tick_ticket(core, wr_heap_first(&core->waits));
     while (wr_heap_min(&core->due) <= now_ns)
         tick_conn(core, wr_heap_first(&core->due), now_ns);
+    wr_pool_tick_back_offs(core, now_ns);
     wr_pool_rebalance(core);
 }
 
 uint64_t wr_core_deadline(struct wr_core *core)
 {
-    return wr_earlier(wr_heap_min(&core->waits), wr_heap_min(&core->due));
+    return wr_earlier(
+        wr_earlier(wr_heap_min(&core->waits), wr_heap_min(&core->due)),
+        wr_heap_min(&core->back_offs));
 }
 
 /* --- changing and ending ------------------------------------------------- */
@@ -421,12 +353,13 @@ weir_status wr_core_set_limits(struct wr_core *core,
     struct bucket *bucket;
 
     (void)now_ns;
-    if (!wr_pool_reserve_conns(core, core->counts.waiting, limits->max_total))
+    if (!wr_pool_reserve_conns(core, core->counts.waiting + core->warm,
+                               limits->max_total))
         return WEIR_E_NO_MEMORY;
     core->limits = *limits;
     close_surplus(core);
     for (bucket = core->buckets; bucket; bucket = bucket->hh.next)
-        wr_pool_update_hungry(core, bucket);
+        wr_pool_update_needs(core, bucket);
     wr_pool_rebalance(core);
     return WEIR_OK;
 }
@@ -435,15 +368,15 @@ void wr_core_shut(struct wr_core *core, uint64_t now_ns)
 {
     struct bucket *bucket;
     struct bucket *next;
-    struct ticket *ticket;
     struct conn *conn;
 
     (void)now_ns;
     core->is_shut = true;
+    wr_pool_cool(core);
     for (bucket = core->buckets; bucket; bucket = next) {
         next = bucket->hh.next;
-        while ((ticket = TAILQ_FIRST(&bucket->line)) != NULL)
-            wr_pool_fail_ticket(core, ticket, WEIR_E_CLOSED);
+        wr_pool_forget_failures(core, bucket);
+        wr_pool_fail_line(core, bucket, WEIR_E_CLOSED, NULL);
         wr_pool_settle_cover(core, bucket);
         wr_pool_drop_if_empty(core, bucket);
     }
@@ -457,6 +390,7 @@ static struct wr_action conn_action(struct wr_core *core, struct conn *conn)
 {
     struct wr_action action = {.conn = wr_pool_id_of(conn),
                                .opaque = conn->opaque};
+    struct ticket *ticket = conn->suggested;
 
     TAILQ_REMOVE(&core->actions, conn, action);
     if (conn->state == CONN_CLOSING) {
@@ -465,11 +399,13 @@ static struct wr_action conn_action(struct wr_core *core, struct conn *conn)
         return action;
     }
     action.kind = WR_ACT_DIAL;
-    action.user = conn->suggested->user;
-    action.ticket =
-        wr_pool_handle(conn->suggested->index, conn->suggested->generation);
-    conn->suggested->dial = NULL;
+    action.user = ticket ? ticket->user : conn->bucket->warm_user;
+    conn->is_queued = false;
     conn->suggested = NULL;
+    if (ticket) {
+        action.ticket = wr_pool_handle(ticket->index, ticket->generation);
+        ticket->dial = NULL;
+    }
     return action;
 }
 
@@ -481,6 +417,7 @@ static struct wr_action outcome_action(struct wr_core *core,
         .ticket = wr_pool_handle(ticket->index, ticket->generation),
         .user = ticket->user,
         .status = ticket->status,
+        .cause = ticket->cause,
     };
 
     TAILQ_REMOVE(&core->outcomes, ticket, line);
@@ -523,6 +460,7 @@ struct wr_core *wr_core_new(const struct wr_core_limits *limits)
     TAILQ_INIT(&core->actions);
     TAILQ_INIT(&core->outcomes);
     TAILQ_INIT(&core->spare_tickets);
+    TAILQ_INIT(&core->cold);
     return core;
 }
 
@@ -536,6 +474,7 @@ void wr_core_free(struct wr_core *core)
     for (bucket = core->buckets; bucket; bucket = next) {
         next = bucket->hh.next;
         HASH_DELETE(hh, core->buckets, bucket);
+        wr_free(bucket->cause);
         wr_free(bucket);
     }
     for (size_t i = 0; i < core->conn_count / CHUNK_RECORDS; i++)
@@ -547,6 +486,7 @@ void wr_core_free(struct wr_core *core)
     wr_heap_done(&core->due);
     wr_heap_done(&core->waits);
     wr_heap_done(&core->hungry);
+    wr_heap_done(&core->back_offs);
     wr_free(core);
 }
 
@@ -560,4 +500,11 @@ uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id)
     const struct conn *conn = wr_pool_find_conn(core, id);
 
     return conn ? conn->idle_since_ns : 0;
+}
+
+bool wr_core_is_idle(const struct wr_core *core, wr_conn_id id)
+{
+    const struct conn *conn = wr_pool_find_conn(core, id);
+
+    return conn && wr_pool_is_idle(conn);
 }

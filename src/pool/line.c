@@ -18,14 +18,18 @@ struct bucket *wr_pool_find_bucket(const struct wr_core *core,
 struct bucket *wr_pool_add_bucket(struct wr_core *core,
                                   const struct wr_key *key)
 {
-    struct bucket *bucket = wr_calloc(1, sizeof *bucket + key->len);
+    struct bucket *bucket;
 
+    if (!wr_heap_reserve(&core->back_offs, core->counts.buckets + 1))
+        return NULL;
+    bucket = wr_calloc(1, sizeof *bucket + key->len);
     if (!bucket)
         return NULL;
     memcpy(bucket->key, key->bytes, key->len);
     bucket->key_len = key->len;
     bucket->usual_capacity = 1;
-    TAILQ_INIT(&bucket->lendable);
+    for (int home = 0; home < HOMES; home++)
+        TAILQ_INIT(&bucket->lendable[home]);
     TAILQ_INIT(&bucket->line);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, core->buckets, bucket->key, key->len,
                                 key->hash, bucket);
@@ -39,22 +43,35 @@ struct bucket *wr_pool_add_bucket(struct wr_core *core,
 
 void wr_pool_drop_if_empty(struct wr_core *core, struct bucket *bucket)
 {
-    if (bucket->conns || bucket->tickets)
+    if (bucket->conns || bucket->tickets || bucket->warm ||
+        wr_heap_has(&bucket->back_off))
         return;
-    wr_heap_remove(&core->hungry, &bucket->hungry);
+    wr_pool_forget_failures(core, bucket);
     HASH_DELETE(hh, core->buckets, bucket);
     wr_free(bucket);
     core->counts.buckets--;
 }
 
-/* --- covering ------------------------------------------------------------ */
+/* --- needs --------------------------------------------------------------- */
 
-void wr_pool_update_hungry(struct wr_core *core, struct bucket *bucket)
+static void set_cold(struct wr_core *core, struct bucket *bucket, bool is_cold)
 {
-    const bool is_hungry =
-        bucket->uncovered && bucket->conns < core->limits.max_per_bucket;
+    if (is_cold == bucket->is_cold)
+        return;
+    bucket->is_cold = is_cold;
+    if (is_cold)
+        TAILQ_INSERT_TAIL(&core->cold, bucket, cold);
+    else
+        TAILQ_REMOVE(&core->cold, bucket, cold);
+}
 
-    if (!is_hungry)
+void wr_pool_update_needs(struct wr_core *core, struct bucket *bucket)
+{
+    const bool may_dial =
+        bucket->conns < core->limits.max_per_bucket && !bucket->is_backing_off;
+
+    set_cold(core, bucket, may_dial && bucket->conns < bucket->warm);
+    if (!may_dial || !bucket->uncovered)
         wr_heap_remove(&core->hungry, &bucket->hungry);
     else if (wr_heap_has(&bucket->hungry))
         wr_heap_update(&core->hungry, &bucket->hungry,
@@ -63,6 +80,8 @@ void wr_pool_update_hungry(struct wr_core *core, struct bucket *bucket)
         wr_heap_insert(&core->hungry, &bucket->hungry,
                        bucket->uncovered->arrival);
 }
+
+/* --- covering ------------------------------------------------------------ */
 
 static void cover_next(struct wr_core *core, struct bucket *bucket)
 {
@@ -89,7 +108,6 @@ static void uncover_last(struct wr_core *core, struct bucket *bucket)
     core->uncovered++;
 }
 
-/* Lets the covered tickets be the oldest min(tickets, cover) again. */
 void wr_pool_settle_cover(struct wr_core *core, struct bucket *bucket)
 {
     const unsigned wanted =
@@ -99,10 +117,11 @@ void wr_pool_settle_cover(struct wr_core *core, struct bucket *bucket)
         cover_next(core, bucket);
     while (bucket->covered > wanted)
         uncover_last(core, bucket);
-    wr_pool_update_hungry(core, bucket);
+    wr_pool_update_needs(core, bucket);
 }
 
-/* Takes a ticket out of its line. */
+/* --- leaving ------------------------------------------------------------- */
+
 void wr_pool_leave_line(struct wr_core *core, struct ticket *ticket)
 {
     struct bucket *bucket = ticket->bucket;
@@ -121,10 +140,21 @@ void wr_pool_leave_line(struct wr_core *core, struct ticket *ticket)
 }
 
 void wr_pool_fail_ticket(struct wr_core *core, struct ticket *ticket,
-                         weir_status status)
+                         weir_status status, const weir_error *cause)
 {
     wr_pool_leave_line(core, ticket);
     ticket->outcome = WR_ACT_FAIL;
     ticket->status = status;
+    ticket->cause = cause;
+    core->caused += cause != NULL;
     TAILQ_INSERT_TAIL(&core->outcomes, ticket, line);
+}
+
+void wr_pool_fail_line(struct wr_core *core, struct bucket *bucket,
+                       weir_status status, const weir_error *cause)
+{
+    struct ticket *ticket;
+
+    while ((ticket = TAILQ_FIRST(&bucket->line)) != NULL)
+        wr_pool_fail_ticket(core, ticket, status, cause);
 }

@@ -96,11 +96,10 @@ bool wr_pool_add_tickets(struct wr_core *core)
     return true;
 }
 
-/* Records for all conns that `tickets` waiting ones could still cause. */
-bool wr_pool_reserve_conns(struct wr_core *core, uint64_t tickets,
+bool wr_pool_reserve_conns(struct wr_core *core, uint64_t more,
                            uint64_t max_total)
 {
-    uint64_t wanted = core->counts.open + tickets;
+    uint64_t wanted = core->counts.open + more;
 
     if (wanted > max_total)
         wanted = max_total;
@@ -113,6 +112,8 @@ bool wr_pool_reserve_conns(struct wr_core *core, uint64_t tickets,
 
 void wr_pool_free_ticket(struct wr_core *core, struct ticket *ticket)
 {
+    core->caused -= ticket->cause != NULL;
+    ticket->cause = NULL;
     ticket->is_live = false;
     ticket->generation++;
     ticket->outcome = WR_ACT_NONE;

@@ -32,7 +32,8 @@ static bool is_size_possible(size_t size)
     return !is_cut(size, offsetof(weir_pool_options, trace),
                    sizeof(weir_trace_fn)) &&
            !is_cut(size, offsetof(weir_pool_options, trace_user),
-                   sizeof(void *));
+                   sizeof(void *)) &&
+           !is_cut(size, offsetof(weir_pool_options, loop), sizeof(weir_loop));
 }
 
 /* Offset of the first byte that this version does not know and that is not
@@ -99,6 +100,23 @@ static weir_status check_together(const weir_pool_options *options,
                         found, expected);
 }
 
+/* What no settings file can hold: the program itself runs the loop or not. */
+static weir_status check_loop(const weir_pool_options *options, weir_error *err)
+{
+    if (options->loop != WEIR_LOOP_HOSTED &&
+        options->loop != WEIR_LOOP_EXTERNAL)
+        return wr_error_set(err, WEIR_E_OPTION,
+                            "loop: found %d, expected WEIR_LOOP_HOSTED or "
+                            "WEIR_LOOP_EXTERNAL",
+                            (int)options->loop);
+    if (options->loop == WEIR_LOOP_EXTERNAL &&
+        options->poller == WEIR_POLLER_POLL)
+        return wr_error_set(err, WEIR_E_OPTION,
+                            "poller: found poll, expected auto or epoll: an "
+                            "external loop is one descriptor");
+    return WEIR_OK;
+}
+
 weir_status wr_options_import(weir_pool_options *ret_options,
                               const weir_pool_options *given,
                               weir_error *ret_err)
@@ -132,6 +150,8 @@ weir_status wr_options_import(weir_pool_options *ret_options,
     if (status == WEIR_OK)
         status = check_together(&options, ret_err);
     if (status == WEIR_OK)
+        status = check_loop(&options, ret_err);
+    if (status == WEIR_OK)
         *ret_options = options;
     return status;
 }
@@ -164,6 +184,8 @@ const char *wr_options_difference(const weir_pool_options *a,
         if ((live_too || !option->live) && !is_same(option, a, b))
             return option->name;
     }
+    if (a->loop != b->loop)
+        return "loop";
     if (a->trace != b->trace)
         return "trace";
     return a->trace_user != b->trace_user ? "trace_user" : NULL;

@@ -23,8 +23,21 @@
     ROW(member, kind, min, max, false, true, summary)
 #define SPAN(member, above, summary)                                           \
     ROW(member, SECONDS, 0, DBL_MAX, above, true, summary)
+#define CHOICE(member, choices_, summary_)                                     \
+    {                                                                          \
+        .name = #member, .kind = WR_OPTION_CHOICE,                             \
+        .offset = offsetof(weir_pool_options, member), .choices = (choices_),  \
+        .summary = (summary_)                                                  \
+    }
 #define TEXT(member, kind, summary)                                            \
     ROW(member, kind, 0, 0, false, false, summary)
+
+static const struct wr_choice ip_versions[] = {
+    {"any", WEIR_IP_ANY}, {"4", WEIR_IP_V4}, {"6", WEIR_IP_V6}, {NULL, 0}};
+static const struct wr_choice pollers[] = {{"auto", WEIR_POLLER_AUTO},
+                                           {"epoll", WEIR_POLLER_EPOLL},
+                                           {"poll", WEIR_POLLER_POLL},
+                                           {NULL, 0}};
 
 const struct wr_option wr_option_table[] = {
     FLAG(enabled, true, "false: a fresh connection for every request"),
@@ -47,7 +60,7 @@ const struct wr_option wr_option_table[] = {
           "bytes of a header or trailer section"),
     COUNT(max_header_fields, UNSIGNED, 1, 4096, "fields in one section"),
     FLAG(strict, false, "refuse line folding and bare line feeds"),
-    TEXT(ip_version, IP, "address families"),
+    CHOICE(ip_version, ip_versions, "address families"),
     TEXT(user_agent, TEXT, "User-Agent field; null: none is sent"),
     FLAG(verify, false, "verify TLS certificates"),
     TEXT(ca_file, TEXT, "PEM bundle instead of the system's"),
@@ -55,6 +68,10 @@ const struct wr_option wr_option_table[] = {
     TEXT(cert_file, TEXT, "client certificate chain, PEM"),
     TEXT(key_file, TEXT, "its key, PEM; null: in cert_file"),
     TEXT(tls_min_version, TLS, "lowest TLS version"),
+    CHOICE(poller, pollers, "how a loop waits"),
+    ROW(loops, UNSIGNED, 1, 64, false, false, "threads of asynchronous calls"),
+    FLAG(keeper, false, "watch idle connections"),
+    FLAG(follow_dns, true, "leave addresses that left DNS"),
     {.name = NULL},
 };
 
@@ -83,6 +100,11 @@ static const weir_pool_options defaults = {
     .ip_version = WEIR_IP_ANY,
     .user_agent = "weir/" WEIR_VERSION,
     .tls_min_version = "1.2",
+    .loop = WEIR_LOOP_HOSTED,
+    .poller = WEIR_POLLER_AUTO,
+    .loops = 1,
+    .keeper = true,
+    .follow_dns = true,
 };
 
 void wr_options_give(weir_pool_options *ret_options, size_t size,
@@ -130,7 +152,7 @@ size_t wr_option_width(enum wr_option_kind kind)
         return sizeof(uint64_t);
     case WR_OPTION_SECONDS:
         return sizeof(double);
-    case WR_OPTION_IP:
+    case WR_OPTION_CHOICE:
         return sizeof(weir_ip_version);
     case WR_OPTION_TEXT:
     case WR_OPTION_TLS:

@@ -17,8 +17,13 @@ enum wr_option_kind {
     WR_OPTION_UINT64,
     WR_OPTION_SECONDS, /* double */
     WR_OPTION_TEXT,    /* const char *; NULL and "" mean none */
-    WR_OPTION_IP,      /* weir_ip_version: "any", "4", "6" */
+    WR_OPTION_CHOICE,  /* an enum, by the names in `choices` */
     WR_OPTION_TLS,     /* const char *: "1.2", "1.3" */
+};
+
+struct wr_choice {
+    const char *name; /* NULL ends the list */
+    unsigned value;
 };
 
 struct wr_option {
@@ -28,6 +33,7 @@ struct wr_option {
     double min, max; /* numbers: both allowed */
     bool above_min;  /* seconds: min itself is refused ("> 0") */
     bool live;       /* may change in weir_pool_reconfigure */
+    const struct wr_choice *choices; /* CHOICE */
     const char *summary;
 };
 

@@ -79,7 +79,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 static const char *find_meant(const struct wr_section *section,
                               const struct wr_node *key)
 {
-    size_t least = smaller(SLIP_MAX, key->len / 2) + 1;
+    size_t least = smaller(SLIP_MAX, key->len / 3) + 1;
     const char *meant = NULL;
 
     if (key->len > NAME_MAX_LEN)

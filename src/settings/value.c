@@ -11,33 +11,39 @@ enum {
     SHOWN = 32
 };
 
-static const struct ip_name {
-    weir_ip_version version;
-    const char *name;
-} ip_names[] = {{WEIR_IP_ANY, "any"}, {WEIR_IP_V4, "4"}, {WEIR_IP_V6, "6"}};
-
-enum {
-    IP_COUNT = sizeof ip_names / sizeof *ip_names
-};
-
-static const char *ip_name(uint64_t version)
+static const char *choice_name(const struct wr_option *option, uint64_t value)
 {
-    for (size_t i = 0; i < IP_COUNT; i++) {
-        if ((uint64_t)ip_names[i].version == version)
-            return ip_names[i].name;
+    for (const struct wr_choice *c = option->choices; c->name; c++) {
+        if (c->value == value)
+            return c->name;
     }
     return NULL;
 }
 
-static bool read_ip(const char *text, uint64_t *ret)
+static bool read_choice(const struct wr_option *option, const char *text,
+                        uint64_t *ret)
 {
-    for (size_t i = 0; i < IP_COUNT; i++) {
-        if (!strcmp(ip_names[i].name, text)) {
-            *ret = (uint64_t)ip_names[i].version;
+    for (const struct wr_choice *c = option->choices; c->name; c++) {
+        if (!strcmp(c->name, text)) {
+            *ret = c->value;
             return true;
         }
     }
     return false;
+}
+
+/* "any, 4 or 6" */
+static void list_choices(const struct wr_option *option, char *buf, size_t cap)
+{
+    size_t len = 0;
+
+    for (const struct wr_choice *c = option->choices; c->name; c++) {
+        const char *between = c == option->choices ? ""
+                              : c[1].name          ? ", "
+                                                   : " or ";
+
+        len += (size_t)snprintf(buf + len, cap - len, "%s%s", between, c->name);
+    }
 }
 
 /* Members by size: weir_pool_options holds integers of 1, 4 and 8 bytes. */
@@ -147,8 +153,8 @@ bool wr_value_is_valid(const struct wr_option *option,
     case WR_OPTION_TLS:
         return value->text &&
                (!strcmp(value->text, "1.2") || !strcmp(value->text, "1.3"));
-    case WR_OPTION_IP:
-        return ip_name(value->whole) != NULL;
+    case WR_OPTION_CHOICE:
+        return choice_name(option, value->whole) != NULL;
     default:
         return value->whole >= (uint64_t)option->min &&
                value->whole <= highest(option);
@@ -166,7 +172,8 @@ bool wr_scalar_is_null(const struct wr_scalar *scalar)
     return type_of(scalar) == WR_SCHEMA_NULL;
 }
 
-/* Choices (address family, TLS version) need no quotes: 1.2 means "1.2". */
+/* Choices (address family, poller, TLS version) need no quotes: 1.2 means
+ * "1.2". */
 bool wr_value_read(const struct wr_option *option,
                    const struct wr_scalar *scalar, struct wr_value *ret_value)
 {
@@ -194,8 +201,8 @@ bool wr_value_read(const struct wr_option *option,
         is_read = true;
         value.text = scalar->text;
         break;
-    case WR_OPTION_IP:
-        is_read = read_ip(scalar->text, &value.whole);
+    case WR_OPTION_CHOICE:
+        is_read = read_choice(option, scalar->text, &value.whole);
         break;
     default:
         is_read = type == WR_SCHEMA_INTEGER &&
@@ -252,8 +259,8 @@ bool wr_value_print(const struct wr_option *option,
     case WR_OPTION_TEXT:
     case WR_OPTION_TLS:
         return print_text(value->text, out);
-    case WR_OPTION_IP:
-        return print_text(ip_name(value->whole), out);
+    case WR_OPTION_CHOICE:
+        return print_text(choice_name(option, value->whole), out);
     default:
         return wr_buf_append_format(out, "%llu",
                                     (unsigned long long)value->whole);
@@ -335,9 +342,9 @@ void wr_value_expected(const struct wr_option *option,
     case WR_OPTION_TLS:
         words = "\"1.2\" or \"1.3\"";
         break;
-    case WR_OPTION_IP:
-        words = "any, 4 or 6";
-        break;
+    case WR_OPTION_CHOICE:
+        list_choices(option, expected, WR_EXPECTED_CAP);
+        return;
     default:
         snprintf(expected, WR_EXPECTED_CAP, "an integer from %llu to %llu",
                  (unsigned long long)option->min,

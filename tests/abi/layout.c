@@ -41,7 +41,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 200);
+SIZE(weir_pool_options, 216);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -72,6 +72,11 @@ MEMBER(weir_pool_options, key_file, 168);
 MEMBER(weir_pool_options, tls_min_version, 176);
 MEMBER(weir_pool_options, trace, 184);
 MEMBER(weir_pool_options, trace_user, 192);
+MEMBER(weir_pool_options, loop, 200);
+MEMBER(weir_pool_options, poller, 204);
+MEMBER(weir_pool_options, loops, 208);
+MEMBER(weir_pool_options, keeper, 212);
+MEMBER(weir_pool_options, follow_dns, 213);
 
 SIZE(weir_pool_figures, 296);
 MEMBER(weir_pool_figures, size, 0);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <weir/weir.h>
@@ -32,6 +33,29 @@ struct outcome {
     char body[BODY_MAX]; /* NUL behind it */
 };
 
+/* Which driver calls go through: WEIR_TEST_DRIVER is blocking (so without it),
+ * epoll or poll (asynchronous, on a loop of weir's own) or external (the
+ * waiting thread runs the loop). */
+static inline const char *test_driver(void)
+{
+    const char *driver = getenv("WEIR_TEST_DRIVER");
+
+    return driver ? driver : "blocking";
+}
+
+static inline bool is_driver(const char *name)
+{
+    return strcmp(test_driver(), name) == 0;
+}
+
+static inline void choose_driver(weir_pool_options *options)
+{
+    if (is_driver("poll"))
+        options->poller = WEIR_POLLER_POLL;
+    if (is_driver("external"))
+        options->loop = WEIR_LOOP_EXTERNAL;
+}
+
 /* Options for tests: the defaults, but every idle connection is looked at
  * before it is lent, so that no outcome depends on the bypass window. */
 static inline weir_pool_options test_options(void)
@@ -40,14 +64,21 @@ static inline weir_pool_options test_options(void)
 
     weir_pool_options_init(&options);
     options.validate_after = 0;
+    choose_driver(&options);
     return options;
 }
 
 static inline weir_pool *must_open(const weir_pool_options *options)
 {
+    weir_pool_options chosen;
     weir_pool *pool = NULL;
     weir_error err;
 
+    if (!options) {
+        weir_pool_options_init(&chosen);
+        choose_driver(&chosen);
+        options = &chosen;
+    }
     if (weir_pool_open(options, &pool, &err) != WEIR_OK)
         fail_msg("weir_pool_open: %s", err.message);
     return pool;
@@ -77,6 +108,32 @@ static inline void note_response(struct outcome *out,
     out->connection = weir_response_connection(response);
 }
 
+/* weir_submit() and weir_call_wait(). */
+static inline weir_status submit_and_wait(weir_pool *pool,
+                                          weir_request *request,
+                                          const weir_handlers *handlers,
+                                          void *user, weir_response **ret,
+                                          weir_error *err)
+{
+    weir_call *call;
+    weir_status status = weir_submit(pool, request, handlers, user, &call, err);
+
+    if (status != WEIR_OK)
+        return status;
+    status = weir_call_wait(call, -1, ret, err);
+    weir_call_free(call);
+    return status;
+}
+
+static inline weir_status fetch_by_driver(weir_pool *pool,
+                                          weir_request *request,
+                                          weir_response **ret, weir_error *err)
+{
+    if (is_driver("blocking"))
+        return weir_fetch(pool, request, ret, err);
+    return submit_and_wait(pool, request, NULL, NULL, ret, err);
+}
+
 /* weir_fetch() of a request that stays the caller's. */
 static inline void fetch(weir_pool *pool, weir_request *request,
                          struct outcome *out)
@@ -84,7 +141,7 @@ static inline void fetch(weir_pool *pool, weir_request *request,
     weir_response *response = NULL;
 
     begin_outcome(out);
-    out->code = weir_fetch(pool, request, &response, &out->err);
+    out->code = fetch_by_driver(pool, request, &response, &out->err);
     if (out->code == WEIR_OK) {
         const weir_slice body = weir_response_body(response);
         const size_t kept = body.len < BODY_MAX ? body.len : BODY_MAX - 1;
@@ -98,13 +155,46 @@ static inline void fetch(weir_pool *pool, weir_request *request,
     weir_response_free(response);
 }
 
+static inline void take_streamed(struct outcome *out, const void *data,
+                                 size_t len)
+{
+    if (out->len + len < BODY_MAX)
+        memcpy(out->body + out->len, data, len);
+    out->len += len;
+}
+
+static inline void on_stream_response(void *user, weir_call *call,
+                                      weir_response *response)
+{
+    (void)call;
+    note_response((struct outcome *)user, response);
+}
+
+static inline weir_flow on_stream_body(void *user, weir_call *call,
+                                       const void *data, size_t len)
+{
+    (void)call;
+    take_streamed((struct outcome *)user, data, len);
+    return WEIR_FLOW_ON;
+}
+
 /* weir_send() and weir_response_read() to the end or a failure. */
 static inline void stream(weir_pool *pool, weir_request *request,
                           struct outcome *out)
 {
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_response = on_stream_response,
+                                           .on_body = on_stream_body};
     weir_response *response = NULL;
 
     begin_outcome(out);
+    if (!is_driver("blocking")) {
+        out->code = submit_and_wait(pool, request, &handlers, out, &response,
+                                    &out->err);
+        out->body[out->len < BODY_MAX ? out->len : BODY_MAX - 1] = '\0';
+        weir_response_free(response);
+        return;
+    }
     out->code = weir_send(pool, request, &response, &out->err);
     if (out->code != WEIR_OK)
         return;
@@ -117,9 +207,7 @@ static inline void stream(weir_pool *pool, weir_request *request,
             weir_response_read(response, buf, sizeof buf, &len, &out->err);
         if (out->code != WEIR_OK || len == 0)
             break;
-        if (out->len + len < BODY_MAX)
-            memcpy(out->body + out->len, buf, len);
-        out->len += len;
+        take_streamed(out, buf, len);
     }
     out->body[out->len < BODY_MAX ? out->len : BODY_MAX - 1] = '\0';
     weir_response_free(response);

@@ -86,7 +86,8 @@ static void assert_recovers(void)
     struct outcome out;
 
     assert_int_equal(before.leased, 0);
-    assert_int_equal(before.dialing, 0);
+    /* A loop goes on with a dial that its caller has left. */
+    assert_true(before.dialing == 0 || !is_driver("blocking"));
     assert_int_equal(before.waiting, 0);
     assert_int_equal(before.idle, 0);
     origin_script(origin, origin_connections(origin), answers);

@@ -366,7 +366,9 @@ static void test_an_idle_limit_closes(void **state)
     get(pool, origin_url(origin, "/"), &out);
     assert_answer(&out, "GET / 0");
     assert_false(out.is_reused);
-    assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_IDLE], 1);
+    /* The loop may have noticed for the second as well. */
+    assert_in_range(figures_of(pool).closed[WEIR_CLOSE_IDLE], 1,
+                    is_driver("blocking") ? 1 : 2);
 }
 
 static void test_an_age_limit_closes(void **state)
@@ -493,7 +495,8 @@ static void test_the_figures_add_up(void **state)
     assert_int_equal(figures.dial_failures, 1);
     assert_int_equal(figures.closed[WEIR_CLOSE_PROTOCOL], 1);
     assert_int_equal(figures.closed[WEIR_CLOSE_NOT_REUSABLE], 1);
-    assert_int_equal(figures.buckets, 0);
+    /* The dead origin, for as long as it backs off. */
+    assert_true(figures.buckets <= 1);
     assert_true(figures.bytes_sent >=
                 origin_request(origin, 0, 0)->head_len * 3);
     assert_sums(&figures);

@@ -64,6 +64,12 @@ static void kill_idle(void)
     assert_true(origin_wait(origin, 1));
 }
 
+/* A loop may notice the close before it lends the connection again. */
+static void assert_stale_once(const weir_pool_figures *figures)
+{
+    assert_in_range(figures->stale_retries, is_driver("blocking"), 1);
+}
+
 static void assert_replayed(const struct outcome *out, const char *answer)
 {
     const weir_pool_figures figures = figures_of(pool);
@@ -72,7 +78,7 @@ static void assert_replayed(const struct outcome *out, const char *answer)
     assert_false(out->is_reused);
     assert_int_equal(out->connection, 2);
     assert_int_equal(origin_connections(origin), 2);
-    assert_int_equal(figures.stale_retries, 1);
+    assert_stale_once(&figures);
     assert_int_equal(figures.failures, 0);
     assert_int_equal(figures.requests, 2);
     assert_int_equal(figures.open, 1);
@@ -386,6 +392,7 @@ static void check_over_tls(void **state, bool is_careful)
         const struct origin_options server = {
             .certs = certs, .tls_max_version = i < 3 ? 0 : TLS1_2_VERSION};
         weir_pool_options options = test_options();
+        weir_pool_figures figures;
         struct outcome out;
 
         tear_down(state);
@@ -400,7 +407,11 @@ static void check_over_tls(void **state, bool is_careful)
         get(pool, origin_url(origin, "/x"), &out);
         assert_answer(&out, "GET /x 0");
         assert_false(out.is_reused);
-        assert_int_equal(figures_of(pool).stale_retries, is_careful ? 0 : 1);
+        figures = figures_of(pool);
+        if (is_careful)
+            assert_int_equal(figures.stale_retries, 0);
+        else
+            assert_stale_once(&figures);
         assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_PEER_CLOSED], 1);
         assert_int_equal(figures_of(pool).open, 1);
     }

@@ -4,12 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#include <weir/memory.h>
 
 #include "conn/conn.h"
 #include "conn/target.h"
@@ -143,34 +140,6 @@ static void addresses_are_there_when_given(void **state)
     wr_target_unref(target);
 }
 
-static size_t last_size;
-
-static void *note_size(size_t size)
-{
-    last_size = size;
-    return malloc(size);
-}
-
-/* 512 bytes for an idle plain connection in all, of which the core's record and
- * its heap entries take 216. */
-static void a_plain_connection_is_small(void **state)
-{
-    static const weir_allocator noting = {note_size, realloc, free};
-    const struct wr_target_parts parts = {.host = "www.example.org",
-                                          .port = 8080};
-    struct wr_target *target;
-
-    (void)state;
-    weir_set_allocator(&noting);
-    target = wr_target_new(&parts); /* its own memory is asked for last */
-    weir_set_allocator(NULL);
-    print_message("conn %zu, target %zu of %zu bytes\n", sizeof(struct wr_conn),
-                  sizeof *target, last_size);
-    assert_in_range(sizeof(struct wr_conn), 1, 120);
-    assert_in_range(sizeof(struct wr_conn) + last_size + 216, 1, 512);
-    wr_target_unref(target);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,7 +148,6 @@ int main(void)
         cmocka_unit_test(parts_cannot_slide_into_one_another),
         cmocka_unit_test(origin_is_readable),
         cmocka_unit_test(addresses_are_there_when_given),
-        cmocka_unit_test(a_plain_connection_is_small),
     };
 
     return cmocka_run_group_tests(tests, make_contexts, free_contexts);

@@ -11,6 +11,7 @@
 #include <weir/memory.h>
 
 #include "base/deadline.h"
+#include "base/mem.h"
 #include "pool/core.h"
 
 static struct wr_core *core;
@@ -55,8 +56,8 @@ static wr_ticket_id ask(const char *name, unsigned user, uint64_t now_ns,
     const struct wr_key wanted = key(name);
     wr_ticket_id ticket = 0;
 
-    assert_int_equal(wr_core_acquire(core, &wanted, now_ns, wait_ns,
-                                     &users[user], ret_grant, &ticket),
+    assert_int_equal(wr_core_acquire(core, &wanted, WR_HOME_THREAD, now_ns,
+                                     wait_ns, &users[user], ret_grant, &ticket),
                      WEIR_OK);
     return ret_grant->kind == WR_ACT_GRANT ? 0 : ticket;
 }
@@ -67,7 +68,8 @@ static weir_status refusal(const char *name, uint64_t wait_ns)
     struct wr_action grant;
     wr_ticket_id ticket;
 
-    return wr_core_acquire(core, &wanted, 0, wait_ns, users, &grant, &ticket);
+    return wr_core_acquire(core, &wanted, WR_HOME_THREAD, 0, wait_ns, users,
+                           &grant, &ticket);
 }
 
 static struct wr_action next(enum wr_action_kind kind)
@@ -380,7 +382,7 @@ static void age_ends_a_connection_up_to_a_tenth_early(void **state)
     assert_int_equal(next(WR_ACT_CLOSE).reason, WEIR_CLOSE_AGE);
 }
 
-/* --- failures, cancel, the end ------------------------------------------- */
+/* --- failures ------------------------------------------------------------ */
 
 static void a_failed_dial_fails_whom_it_was_for(void **state)
 {
@@ -392,14 +394,296 @@ static void a_failed_dial_fails_whom_it_was_for(void **state)
     ask("a", 2, 1, 50, &action);
     action = next(WR_ACT_DIAL);
     next(WR_ACT_DIAL);
-    wr_core_dial_failed(core, action.conn, ticket, WEIR_E_CONNECT, 2);
-    /* The place is free for the third, who had none. */
-    assert_ptr_equal(next(WR_ACT_DIAL).user, &users[2]);
+    wr_core_dial_failed(core, action.conn, ticket, WEIR_E_CONNECT, NULL, 2);
     action = next(WR_ACT_FAIL);
     assert_ptr_equal(action.user, &users[0]);
     assert_int_equal(action.status, WEIR_E_CONNECT);
+    assert_null(action.cause);
     assert_int_equal(counts().dial_failures, 1);
+    /* The third, who had none, may have its place; but not at once. */
+    assert_false(wr_core_has_action(core));
+    assert_true(wr_core_deadline(core) <= 2 + WR_BACK_OFF_FIRST_NS);
+    wr_core_tick(core, 40);
+    assert_false(wr_core_has_action(core));
 }
+
+/* --- back-off ------------------------------------------------------------ */
+
+/* What a driver gives: code and where it came from. */
+static weir_error *cause(weir_status status, uint64_t mark)
+{
+    weir_error *err = wr_calloc(1, sizeof *err);
+
+    assert_non_null(err);
+    err->code = status;
+    err->offset = mark;
+    return err;
+}
+
+/* The next dial, which must be there, fails at now_ns; its conn's ticket is
+ * blamed. */
+static void fail_dial(uint64_t now_ns, uint64_t mark)
+{
+    const struct wr_action action = next(WR_ACT_DIAL);
+
+    wr_core_dial_failed(core, action.conn, action.ticket, WEIR_E_CONNECT,
+                        cause(WEIR_E_CONNECT, mark), now_ns);
+}
+
+static void the_whole_line_of_a_dead_server_fails_with_the_cause(void **state)
+{
+    struct wr_action action;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        ask("a", i, 1, WR_NEVER, &action);
+    fail_dial(2, 77);
+    action = next(WR_ACT_DIAL); /* of the second: it may still succeed */
+    assert_ptr_equal(next(WR_ACT_FAIL).user, &users[0]);
+    assert_false(wr_core_has_action(core));
+    wr_core_dial_failed(core, action.conn, action.ticket, WEIR_E_CONNECT,
+                        cause(WEIR_E_CONNECT, 78), 3);
+    for (unsigned i = 1; i < 4; i++) {
+        action = next(WR_ACT_FAIL);
+        assert_ptr_equal(action.user, &users[i]);
+        assert_int_equal(action.status, WEIR_E_CONNECT);
+        assert_int_equal(action.cause->offset, 78);
+    }
+    assert_int_equal(counts().waiting, 0);
+}
+
+static void
+a_back_off_doubles_up_to_its_bound_and_ends_with_success(void **state)
+{
+    struct wr_action action;
+    wr_ticket_id ticket;
+    uint64_t now_ns = 1;
+    uint64_t delay_ns = WR_BACK_OFF_FIRST_NS;
+
+    (void)state;
+    ask("a", 0, now_ns, WR_NEVER, &action);
+    for (unsigned i = 0; i < 10; i++) {
+        fail_dial(now_ns, i);
+        next(WR_ACT_FAIL);
+        ticket = ask("a", 0, now_ns, WR_NEVER, &action);
+        assert_false(wr_core_has_action(core));
+        assert_true(wr_core_retry_ns(core, ticket) == now_ns + delay_ns);
+        assert_true(wr_core_deadline(core) == now_ns + delay_ns);
+        wr_core_tick(core, now_ns + delay_ns - 1);
+        assert_false(wr_core_has_action(core));
+        now_ns += delay_ns;
+        wr_core_tick(core, now_ns);
+        assert_true(wr_core_retry_ns(core, ticket) == WR_NEVER);
+        delay_ns = wr_earlier(2 * delay_ns, WR_BACK_OFF_MAX_NS);
+    }
+    assert_true(delay_ns == WR_BACK_OFF_MAX_NS);
+    action = next(WR_ACT_DIAL);
+    wr_core_dialed(core, action.conn, now_ns, users, 1);
+    action = next(WR_ACT_GRANT);
+    wr_core_lost(core, action.conn, now_ns, WEIR_CLOSE_PEER_CLOSED);
+    wr_core_release(core, action.conn, now_ns, false, WEIR_CLOSE_PEER_CLOSED,
+                    WR_NEVER);
+    next(WR_ACT_CLOSE);
+    wr_core_closed(core, action.conn, now_ns);
+    assert_int_equal(counts().buckets, 0);
+    /* All is forgotten: the next delay is the first. */
+    ask("a", 0, now_ns, WR_NEVER, &action);
+    fail_dial(now_ns, 0);
+    next(WR_ACT_FAIL);
+    assert_true(wr_core_deadline(core) == now_ns + WR_BACK_OFF_FIRST_NS);
+}
+
+static void failures_of_one_round_count_once(void **state)
+{
+    struct wr_action first;
+    struct wr_action second;
+
+    (void)state;
+    ask("a", 0, 1, WR_NEVER, &first);
+    ask("a", 1, 1, WR_NEVER, &second);
+    first = next(WR_ACT_DIAL);
+    second = next(WR_ACT_DIAL);
+    wr_core_dial_failed(core, first.conn, first.ticket, WEIR_E_CONNECT, NULL,
+                        10);
+    wr_core_dial_failed(core, second.conn, second.ticket, WEIR_E_CONNECT, NULL,
+                        20);
+    assert_true(wr_core_deadline(core) == 10 + WR_BACK_OFF_FIRST_NS);
+}
+
+static void other_origins_do_not_wait_for_a_dead_one(void **state)
+{
+    struct wr_action action;
+
+    (void)state;
+    ask("a", 0, 1, WR_NEVER, &action);
+    fail_dial(2, 1);
+    next(WR_ACT_FAIL);
+    ask("a", 0, 3, WR_NEVER, &action);
+    assert_false(wr_core_has_action(core));
+    ask("b", 1, 3, WR_NEVER, &action);
+    assert_ptr_equal(next(WR_ACT_DIAL).user, &users[1]);
+}
+
+static void a_time_out_at_a_dead_server_tells_the_cause(void **state)
+{
+    struct wr_action action;
+
+    (void)state;
+    ask("a", 0, 1, WR_NEVER, &action);
+    fail_dial(2, 5);
+    next(WR_ACT_FAIL);
+    ask("a", 1, 3, 10, &action);
+    wr_core_tick(core, 13);
+    action = next(WR_ACT_FAIL);
+    assert_ptr_equal(action.user, &users[1]);
+    assert_int_equal(action.status, WEIR_E_CONNECT);
+    assert_int_equal(action.cause->offset, 5);
+    assert_int_equal(counts().acquire_timeouts, 1);
+    /* Who will not wait is not let in. */
+    assert_int_equal(refusal("a", 0), WEIR_E_ACQUIRE_TIMEOUT);
+}
+
+static void a_dial_given_up_is_no_failure(void **state)
+{
+    struct wr_action action;
+
+    (void)state;
+    ask("a", 0, 1, WR_NEVER, &action);
+    action = next(WR_ACT_DIAL);
+    wr_core_dial_failed(core, action.conn, 0, WEIR_E_CANCELLED, NULL, 2);
+    assert_int_equal(counts().dial_failures, 0);
+    assert_ptr_equal(next(WR_ACT_DIAL).user, &users[0]);
+}
+
+static void a_dead_origin_is_forgotten_in_time(void **state)
+{
+    struct wr_action action;
+
+    (void)state;
+    ask("a", 0, 1, WR_NEVER, &action);
+    fail_dial(1, 5);
+    next(WR_ACT_FAIL);
+    assert_int_equal(counts().buckets, 1);
+    wr_core_tick(core, 1 + WR_BACK_OFF_FIRST_NS);
+    assert_int_equal(counts().buckets, 1);
+    wr_core_tick(core, 1 + 2 * WR_BACK_OFF_FIRST_NS);
+    assert_int_equal(counts().buckets, 0);
+    assert_true(wr_core_deadline(core) == WR_NEVER);
+}
+
+/* --- warmth -------------------------------------------------------------- */
+
+static void warm_up(const char *name, unsigned count, void *user,
+                    void *expected_old)
+{
+    const struct wr_key wanted = key(name);
+    void *old_user = users;
+
+    assert_int_equal(wr_core_warm(core, &wanted, count, user, &old_user, 1),
+                     WEIR_OK);
+    assert_ptr_equal(old_user, expected_old);
+}
+
+/* The next dial, for warmth, succeeds. */
+static wr_conn_id dial_warm(const void *user, uint64_t now_ns)
+{
+    const struct wr_action action = next(WR_ACT_DIAL);
+
+    assert_int_equal(action.ticket, 0);
+    assert_ptr_equal(action.user, user);
+    wr_core_dialed(core, action.conn, now_ns, users, 1);
+    return action.conn;
+}
+
+static void warmth_dials_as_many_as_asked(void **state)
+{
+    struct wr_action grant;
+
+    (void)state;
+    warm_up("a", 2, &users[3], NULL);
+    dial_warm(&users[3], 1);
+    dial_warm(&users[3], 1);
+    assert_false(wr_core_has_action(core));
+    assert_int_equal(counts().idle, 2);
+    assert_int_equal(ask("a", 0, 2, 10, &grant), 0);
+    assert_false(grant.reused);
+}
+
+static void warmth_outlasts_the_idle_limit_but_not_the_peers(void **state)
+{
+    struct wr_action action;
+    wr_conn_id conn;
+
+    (void)state;
+    warm_up("a", 1, &users[3], NULL);
+    conn = dial_warm(&users[3], 1);
+    wr_core_tick(core, 1000);
+    assert_false(wr_core_has_action(core));
+    ask("a", 0, 1001, 10, &action);
+    assert_true(action.conn == conn);
+    wr_core_release(core, conn, 1002, true, WEIR_CLOSE_IDLE, 50);
+    wr_core_tick(core, 1052);
+    assert_int_equal(next(WR_ACT_CLOSE).reason, WEIR_CLOSE_IDLE);
+    wr_core_closed(core, conn, 1052);
+    dial_warm(&users[3], 1053);
+}
+
+static void warmth_ends_and_its_connections_with_it(void **state)
+{
+    (void)state;
+    warm_up("a", 1, &users[3], NULL);
+    dial_warm(&users[3], 1);
+    warm_up("a", 0, NULL, &users[3]);
+    wr_core_tick(core, 200);
+    assert_int_equal(next(WR_ACT_CLOSE).reason, WEIR_CLOSE_IDLE);
+    warm_up("b", 1, &users[4], NULL);
+    warm_up("b", 2, &users[5], &users[4]);
+    assert_ptr_equal(next(WR_ACT_DIAL).user, &users[5]);
+}
+
+static void warmth_evicts_nobody_and_waits_for_the_hungry(void **state)
+{
+    struct wr_action action;
+    wr_conn_id conns[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        conns[i] = dial(i < 2 ? "a" : "b", 1, 1);
+    give_back(conns[0], 2);
+    warm_up("c", 1, &users[3], NULL);
+    assert_false(wr_core_has_action(core));
+    wr_core_lost(core, conns[0], 3, WEIR_CLOSE_PEER_CLOSED);
+    next(WR_ACT_CLOSE);
+    ask("d", 0, 4, 10, &action);
+    wr_core_closed(core, conns[0], 5);
+    assert_ptr_equal(next(WR_ACT_DIAL).user, &users[0]);
+    assert_false(wr_core_has_action(core));
+}
+
+/* --- home ---------------------------------------------------------------- */
+
+static void each_driver_gets_its_own_first(void **state)
+{
+    const struct wr_key wanted = key("a");
+    const wr_conn_id threads = dial("a", 1, 1);
+    const wr_conn_id loops = dial("a", 1, 1);
+    struct wr_action grant;
+    wr_ticket_id ticket;
+
+    (void)state;
+    assert_int_equal(wr_core_set_home(core, loops, WR_HOME_LOOP), WEIR_OK);
+    give_back(loops, 2);
+    assert_true(wr_core_is_idle(core, loops));
+    give_back(threads, 3);
+    wr_core_acquire(core, &wanted, WR_HOME_LOOP, 4, 10, users, &grant, &ticket);
+    assert_true(grant.conn == loops);
+    assert_false(wr_core_is_idle(core, loops));
+    /* The other's is better than none. */
+    wr_core_acquire(core, &wanted, WR_HOME_LOOP, 4, 10, users, &grant, &ticket);
+    assert_true(grant.conn == threads);
+}
+
+/* --- cancel, the end ----------------------------------------------------- */
 
 static void a_cancelled_ticket_frees_its_place(void **state)
 {
@@ -527,7 +811,8 @@ static void a_failed_acquire_changes_nothing(void **state)
         assert_false(wr_core_has_action(core));
         allocations_left = n;
         weir_set_allocator(&counted);
-        status = wr_core_acquire(core, &wanted, 1, 10, users, &grant, &ticket);
+        status = wr_core_acquire(core, &wanted, WR_HOME_THREAD, 1, 10, users,
+                                 &grant, &ticket);
         weir_set_allocator(NULL);
         assert_true(n < 50);
         assert_true(status == WEIR_OK || status == WEIR_E_NO_MEMORY);
@@ -579,6 +864,18 @@ int main(void)
         TEST(what_expired_unnoticed_is_not_lent),
         TEST(age_ends_a_connection_up_to_a_tenth_early),
         TEST(a_failed_dial_fails_whom_it_was_for),
+        TEST(the_whole_line_of_a_dead_server_fails_with_the_cause),
+        TEST(a_back_off_doubles_up_to_its_bound_and_ends_with_success),
+        TEST(failures_of_one_round_count_once),
+        TEST(other_origins_do_not_wait_for_a_dead_one),
+        TEST(a_time_out_at_a_dead_server_tells_the_cause),
+        TEST(a_dial_given_up_is_no_failure),
+        TEST(a_dead_origin_is_forgotten_in_time),
+        TEST(warmth_dials_as_many_as_asked),
+        TEST(warmth_outlasts_the_idle_limit_but_not_the_peers),
+        TEST(warmth_ends_and_its_connections_with_it),
+        TEST(warmth_evicts_nobody_and_waits_for_the_hungry),
+        TEST(each_driver_gets_its_own_first),
         TEST(a_cancelled_ticket_frees_its_place),
         TEST(a_cancel_after_the_grant_gives_the_lease_back),
         TEST(a_lost_connection_closes_once_its_leases_are_back),

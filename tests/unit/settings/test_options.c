@@ -73,6 +73,7 @@ static void test_table_covers_the_whole_struct(void **state)
     (void)state;
     memset(covered, 1, sizeof(size_t));
     memset(covered + offsetof(weir_pool_options, trace), 1, 2 * sizeof(void *));
+    memset(covered + offsetof(weir_pool_options, loop), 1, sizeof(weir_loop));
     for (const struct wr_option *o = wr_option_table; o->name; o++) {
         for (size_t i = 0; i < wr_option_width(o->kind); i++) {
             assert_int_equal(covered[o->offset + i], 0);
@@ -168,7 +169,7 @@ static void set(weir_pool_options *options, const struct bad_value *bad)
         memcpy(member, &flag, sizeof flag);
         break;
     case WR_OPTION_UNSIGNED:
-    case WR_OPTION_IP:
+    case WR_OPTION_CHOICE:
         small = (unsigned)bad->number;
         memcpy(member, &small, sizeof small);
         break;

@@ -1,0 +1,143 @@
+/* Asynchronous calls, and the program's own loop. */
+#include <weir/call.h>
+
+#include "api/pool.h"
+#include "base/error.h"
+#include "drive/call.h"
+#include "drive/waiting.h"
+#include "net/clock.h"
+
+weir_status weir_submit(weir_pool *pool, weir_request *request,
+                        const weir_handlers *handlers, void *user,
+                        weir_call **ret_call, weir_error *ret_err)
+{
+    if (!pool)
+        return wr_no_pool(ret_err);
+    if (!request)
+        return wr_error_set(ret_err, WEIR_E_INVALID, "request is NULL");
+    if (handlers && handlers->size < sizeof handlers->size)
+        return wr_error_set(ret_err, WEIR_E_INVALID,
+                            "handlers->size: found %zu, expected "
+                            "sizeof(weir_handlers)",
+                            handlers->size);
+    return wr_call_submit(pool, request, handlers, user, ret_call, ret_err);
+}
+
+void weir_call_cancel(weir_call *call)
+{
+    if (call)
+        wr_call_cancel(call);
+}
+
+void weir_call_pause(weir_call *call)
+{
+    if (call)
+        atomic_store(&call->is_paused, true);
+}
+
+void weir_call_resume(weir_call *call)
+{
+    if (call)
+        wr_call_resume(call);
+}
+
+bool weir_call_is_done(const weir_call *call)
+{
+    bool is_done;
+
+    pthread_mutex_lock(&call->pool->lock);
+    is_done = call->is_done;
+    pthread_mutex_unlock(&call->pool->lock);
+    return is_done;
+}
+
+weir_status weir_call_wait(weir_call *call, double timeout,
+                           weir_response **ret_res, weir_error *ret_err)
+{
+    if (!call)
+        return wr_error_set(ret_err, WEIR_E_INVALID, "call is NULL");
+    return wr_call_wait(call, timeout, ret_res, ret_err);
+}
+
+weir_status weir_calls_wait(weir_call *const *calls, size_t count,
+                            weir_wait which, double timeout, size_t *ret_index)
+{
+    return calls ? wr_calls_wait(calls, count, which, timeout, ret_index)
+                 : WEIR_E_INVALID;
+}
+
+void weir_call_free(weir_call *call)
+{
+    if (!call)
+        return;
+    pthread_mutex_lock(&call->pool->lock);
+    wr_call_unref_unlock(call);
+}
+
+/* --- the program's own loop ---------------------------------------------- */
+
+/* The external loop, made when it is first asked for; NULL: hosted, or it could
+ * not be made. */
+static struct wr_loop *external_locked(struct weir_pool *pool,
+                                       weir_error *ret_err)
+{
+    if (pool->options.loop != WEIR_LOOP_EXTERNAL) {
+        wr_error_set(ret_err, WEIR_E_STATE, "the pool's loop is hosted");
+        return NULL;
+    }
+    if (wr_loops_start_locked(pool, ret_err) != WEIR_OK)
+        return NULL;
+    return pool->loops[0];
+}
+
+int weir_pool_fd(weir_pool *pool)
+{
+    struct wr_loop *loop;
+    int fd = -1;
+
+    if (!pool)
+        return -1;
+    pthread_mutex_lock(&pool->lock);
+    loop = external_locked(pool, NULL);
+    if (loop)
+        fd = wr_poller_fd(loop->poller);
+    pthread_mutex_unlock(&pool->lock);
+    return fd;
+}
+
+int weir_pool_timeout(weir_pool *pool)
+{
+    struct wr_loop *loop;
+    uint64_t until_ns = WR_NEVER;
+
+    if (!pool)
+        return -1;
+    pthread_mutex_lock(&pool->lock);
+    loop = external_locked(pool, NULL);
+    if (loop && loop->is_running)
+        until_ns = loop->sleeps_until_ns; /* another thread's to tell */
+    else if (loop)
+        until_ns = loop->sleeps_until_ns = wr_loop_due_locked(loop);
+    pthread_mutex_unlock(&pool->lock);
+    return wr_poll_timeout(until_ns, wr_now());
+}
+
+weir_status weir_pool_dispatch(weir_pool *pool, weir_error *ret_err)
+{
+    weir_error scratch;
+    weir_error *err = ret_err ? ret_err : &scratch;
+    weir_status status = WEIR_OK;
+
+    if (!pool)
+        return wr_no_pool(ret_err);
+    if (wr_loop_here() && wr_loop_here()->pool == pool)
+        return wr_error_set(ret_err, WEIR_E_STATE,
+                            "weir_pool_dispatch: called from a callback");
+    pthread_mutex_lock(&pool->lock);
+    if (external_locked(pool, err))
+        wr_dispatch_locked(pool, 0);
+    else
+        status = err->code;
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}

@@ -1,0 +1,118 @@
+/* An asynchronous call, on its way through a loop.
+ *
+ * It waits in the line without any buffer; when it is granted a connection it
+ * takes a response and becomes active on the connection's loop.  What is marked
+ * "lock" is guarded by the pool's; the rest is its loop's alone. */
+#ifndef WR_DRIVE_CALL_H
+#define WR_DRIVE_CALL_H
+
+#include <stdatomic.h>
+
+#include <weir/call.h>
+
+#include "drive/loop.h"
+
+enum wr_call_state {
+    WR_CALL_NEW,       /* no loop has seen it */
+    WR_CALL_WAITING,   /* in the line */
+    WR_CALL_ACTIVE,    /* on its connection */
+    WR_CALL_REDIALING, /* its connection was stale: a fresh one comes */
+    WR_CALL_ENDED,     /* on_done is next, or under way, or over */
+};
+
+struct weir_call {
+    struct weir_pool *pool;       /* one reference */
+    struct weir_request *request; /* one reference, until the end */
+    weir_handlers handlers;
+    void *user;
+    struct wr_call_limits limits;
+    uint64_t begun_ns;
+    uint64_t deadline_ns; /* total */
+
+    /* lock */
+    struct wr_loop *loop;
+    unsigned refs;  /* its way, and the handle */
+    bool is_posted; /* in the loop's inbox */
+    bool is_done;   /* on_done has returned */
+    bool wants_resume;
+    TAILQ_ENTRY(weir_call) inbox; /* or among the spare ones */
+
+    /* any thread */
+    atomic_bool is_paused;
+    atomic_bool was_resumed; /* since on_body was called */
+    atomic_bool wants_cancel;
+
+    /* the loop's */
+    enum wr_call_state state;
+    struct weir_response *response;
+    struct wr_loop_dial *dial; /* REDIALING */
+    struct wr_heap_node due;
+    uint64_t due_ns;      /* when it must be looked at; WR_NEVER before */
+    uint64_t heard_ns;    /* when the peer was last heard of */
+    uint64_t hold_ns;     /* until when the body is held back; 0 = not begun */
+    bool is_dry;          /* there was nothing more to read */
+    bool has_hung_up;     /* the peer has ended its side */
+    bool is_send_blocked; /* the socket took no more */
+    bool is_send_over;    /* the peer takes no more */
+    bool has_head;
+    bool is_in_again;
+    TAILQ_ENTRY(weir_call) link;
+    TAILQ_ENTRY(weir_call) again;
+
+    struct wr_waiter waiter; /* lock; last, for its error is large */
+};
+
+/* --- call.c -------------------------------------------------------------- */
+
+weir_status wr_call_submit(struct weir_pool *pool, struct weir_request *request,
+                           const weir_handlers *handlers, void *user,
+                           struct weir_call **ret_call, weir_error *ret_err);
+/* The core, or somebody else, has news for it. */
+void wr_call_post_locked(struct weir_call *call);
+void wr_call_cancel(struct weir_call *call);
+void wr_call_resume(struct weir_call *call);
+void wr_call_unref_unlock(struct weir_call *call);
+/* Registers its connection with the loop, as active.  0 or errno. */
+int wr_call_attach(struct wr_loop *loop, struct weir_call *call);
+/* Takes a granted connection.  DONE: it is active, with a response.  WAIT: it
+ * was dead, and the call is in the line again.  ERROR: *err. */
+enum wr_step wr_call_take_conn(struct wr_loop *loop, struct weir_call *call,
+                               struct wr_conn *conn, weir_error *err);
+/* Gives up its ticket, or what that has brought. */
+void wr_call_leave_line(struct weir_call *call);
+/* The call needs its request no more. */
+void wr_call_give_up_request(struct weir_request *request);
+/* After on_done: what nobody keeps goes back. */
+void wr_call_retire(struct weir_call *call);
+void wr_calls_drop_spares_locked(struct weir_pool *pool);
+
+/* --- call_run.c ---------------------------------------------------------- */
+
+/* What has been posted to a call, taken under the lock. */
+struct wr_news {
+    struct wr_conn *conn;
+    bool has_failed;
+    bool is_cancelled;
+    bool is_resumed;
+};
+
+void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
+                       const struct wr_news *news);
+/* Begins those of loop->ready; called after whatever runs callbacks. */
+void wr_calls_begin_ready(struct wr_loop *loop);
+/* The poller has something to say of its connection. */
+void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
+                      short events);
+/* Puts all timers into the heap. */
+void wr_calls_time(struct wr_loop *loop);
+void wr_call_on_due(struct wr_loop *loop, struct weir_call *call);
+/* Has more to do, see loop->again. */
+void wr_call_go_on(struct wr_loop *loop, struct weir_call *call);
+/* Its redial has ended: err NULL = well. */
+void wr_call_redialed(struct wr_loop *loop, struct weir_call *call,
+                      struct wr_conn *fresh, weir_error *err);
+/* Ends it, at whatever stage it is. */
+void wr_call_cut(struct wr_loop *loop, struct weir_call *call,
+                 weir_status status, const char *why);
+
+#endif

@@ -1,0 +1,124 @@
+#include "drive/dialing.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "drive/loop.h"
+#include "net/clock.h"
+
+/* Steps that the trace has been told of. */
+enum {
+    TOLD_DIAL = 1,
+    TOLD_RESOLVED = 2,
+    TOLD_CONNECTED = 4,
+    TOLD_TLS = 8
+};
+
+void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
+                      unsigned *told, uint64_t now_ns)
+{
+    const struct wr_dial_times *times = wr_dial_times(dial);
+    const struct wr_target *target = wr_dial_target(dial);
+    const char *origin = target->origin;
+    const uint64_t elapsed_ns = now_ns - wr_dial_begun(dial);
+
+    if (!(*told & TOLD_DIAL)) {
+        *told |= TOLD_DIAL;
+        wr_trace(pool, WEIR_TRACE_DIAL, 0, origin, 0, "%s",
+                 target->unix_path ? target->unix_path : target->host);
+    }
+    if (times->resolve_ns && !(*told & TOLD_RESOLVED)) {
+        *told |= TOLD_RESOLVED;
+        wr_trace(pool, WEIR_TRACE_RESOLVED, 0, origin, elapsed_ns, "%s",
+                 target->host);
+    }
+    if (wr_dial_peer(dial)[0] && !(*told & TOLD_CONNECTED)) {
+        *told |= TOLD_CONNECTED;
+        wr_trace(pool, WEIR_TRACE_CONNECTED, 0, origin, elapsed_ns, "%s",
+                 wr_dial_peer(dial));
+    }
+    if (times->tls_ns && !(*told & TOLD_TLS)) {
+        *told |= TOLD_TLS;
+        wr_trace(pool, WEIR_TRACE_TLS, 0, origin, elapsed_ns, "%s",
+                 wr_dial_tls_text(dial));
+    }
+}
+
+/* --- ends ---------------------------------------------------------------- */
+
+void wr_dialing_done_locked(struct weir_pool *pool, struct wr_dial *dial,
+                            wr_conn_id id)
+{
+    struct wr_conn *conn = wr_dial_take(dial);
+
+    wr_adopt_locked(pool, conn, id);
+    wr_core_dialed(pool->core, id, wr_now(), conn, 1);
+    wr_settle_locked(pool);
+}
+
+void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,
+                              wr_ticket_id blame, const weir_error *err)
+{
+    weir_error *cause = wr_malloc(sizeof *cause);
+
+    if (cause)
+        *cause = *err;
+    wr_core_dial_failed(pool->core, id, blame, err->code, cause, wr_now());
+    wr_settle_locked(pool);
+}
+
+void wr_dialing_dropped_locked(struct weir_pool *pool, wr_conn_id id)
+{
+    wr_core_dial_failed(pool->core, id, 0, WEIR_E_CANCELLED, NULL, wr_now());
+    wr_settle_locked(pool);
+}
+
+/* --- in place ------------------------------------------------------------ */
+
+void wr_dialing_drop_stale(struct weir_pool *pool,
+                           struct weir_response *response)
+{
+    struct wr_conn *conn = response->conn;
+    struct wr_transport stale;
+
+    pthread_mutex_lock(&pool->lock);
+    pool->tally.stale_retries++;
+    wr_loop_detach_locked(conn);
+    stale = conn->io;
+    conn->io = (struct wr_transport){.fd = -1};
+    pthread_mutex_unlock(&pool->lock);
+    if (WR_TRACES(pool)) {
+        wr_trace(pool, WEIR_TRACE_CLOSE, conn->number, conn->target->origin, 0,
+                 "%s", weir_close_reason_meaning(WEIR_CLOSE_PEER_CLOSED));
+        wr_trace(pool, WEIR_TRACE_RETRY, conn->number, conn->target->origin, 0,
+                 "the reused connection was stale");
+    }
+    wr_transport_close(&stale, true);
+    response->times.sent_ns = 0;
+    response->was_sent = response->exchange.has_sent_any;
+    response->exchange.has_sent_any = false;
+}
+
+void wr_dialing_renew(struct weir_pool *pool, struct weir_response *response,
+                      struct wr_conn *fresh)
+{
+    struct wr_conn *conn = response->conn;
+
+    pthread_mutex_lock(&pool->lock);
+    conn->io = fresh->io;
+    conn->peer = fresh->peer;
+    memcpy(conn->dial_us, fresh->dial_us, sizeof conn->dial_us);
+    conn->is_resumed = fresh->is_resumed;
+    conn->number = ++pool->conn_numbers;
+    pool->tally.tls_resumed += fresh->is_resumed;
+    wr_core_renewed(pool->core, conn->id, wr_now(), conn, 1,
+                    WEIR_CLOSE_PEER_CLOSED);
+    pthread_mutex_unlock(&pool->lock);
+    fresh->io = (struct wr_transport){.fd = -1};
+    wr_conn_free(fresh);
+    response->number = conn->number;
+    response->is_reused = false;
+    response->has_rested = false;
+    response->times.dial = wr_conn_times(conn);
+}

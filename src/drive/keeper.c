@@ -1,0 +1,240 @@
+#include "drive/keeper.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "net/clock.h"
+
+/* A connection is put to rest after the bypass window, kept within these. */
+#define REST_MIN_NS (WR_SECOND / 10)
+#define REST_MAX_NS (WR_SECOND / 2)
+
+enum {
+    REST_BATCH = 32, /* connections put to rest under one hold of the lock */
+};
+
+static uint64_t rest_span(const struct weir_pool *pool)
+{
+    if (pool->validate_ns < REST_MIN_NS)
+        return REST_MIN_NS;
+    return wr_earlier(pool->validate_ns, REST_MAX_NS);
+}
+
+static bool is_keeper(const struct wr_loop *loop)
+{
+    return loop->index == 0;
+}
+
+/* --- when ---------------------------------------------------------------- */
+
+void wr_keeper_nudge_locked(struct weir_pool *pool, uint64_t due_ns)
+{
+    struct wr_loop *keeper = pool->loop_count ? pool->loops[0] : NULL;
+
+    if (!keeper || !keeper->is_asleep || keeper->sleeps_until_ns <= due_ns)
+        return;
+    keeper->sleeps_until_ns = due_ns;
+    wr_loop_wake_locked(keeper);
+}
+
+void wr_keeper_rested_locked(struct weir_pool *pool, uint64_t now_ns)
+{
+    const uint64_t due_ns = wr_after(now_ns, rest_span(pool));
+    struct wr_loop *keeper;
+
+    if (!pool->options.keeper || pool->is_closed || TAILQ_EMPTY(&pool->awake))
+        return;
+    if (!pool->loop_count) {
+        if (pool->has_no_keeper || pool->options.loop == WEIR_LOOP_EXTERNAL)
+            return;
+        /* Without one the promises are kept when connections are lent. */
+        pool->has_no_keeper = wr_loops_start_locked(pool, NULL) != WEIR_OK;
+        if (pool->has_no_keeper)
+            return;
+    }
+    keeper = pool->loops[0];
+    if (keeper->rest_ns <= due_ns)
+        return;
+    keeper->rest_ns = due_ns;
+    wr_keeper_nudge_locked(pool, due_ns);
+}
+
+uint64_t wr_keeper_due_locked(const struct wr_loop *loop)
+{
+    const struct weir_pool *pool = loop->pool;
+    uint64_t due_ns;
+
+    if (!is_keeper(loop))
+        return WR_NEVER;
+    due_ns = wr_core_deadline(pool->core);
+    return wr_earlier(due_ns, loop->rest_ns);
+}
+
+/* --- putting to rest ----------------------------------------------------- */
+
+void wr_rouse_locked(struct weir_pool *pool, struct wr_conn *conn)
+{
+    if (!conn->is_resting)
+        return;
+    conn->is_resting = false;
+    TAILQ_REMOVE(&pool->resting, conn, link);
+    TAILQ_INSERT_TAIL(&pool->awake, conn, link);
+}
+
+/* A connection that cannot be registered stays awake, and is tried again. */
+static void put_to_rest_locked(struct wr_loop *loop, struct wr_conn *conn)
+{
+    struct weir_pool *pool = loop->pool;
+
+    if (!conn->loop && wr_loop_attach_locked(loop, conn) != 0)
+        return;
+    wr_transport_rest(&conn->io);
+    conn->is_resting = true;
+    TAILQ_REMOVE(&pool->awake, conn, link);
+    TAILQ_INSERT_TAIL(&pool->resting, conn, link);
+}
+
+/* When the connection should be put to rest; WR_NEVER while it is lent. */
+static uint64_t rest_time(struct weir_pool *pool, const struct wr_conn *conn)
+{
+    if (!wr_core_is_idle(pool->core, conn->id))
+        return WR_NEVER;
+    return wr_after(wr_core_idle_since(pool->core, conn->id), rest_span(pool));
+}
+
+/* Puts to rest what has been idle for long enough, a handful at a time.
+ * Returns when the next one is due. */
+static uint64_t rest_some_locked(struct wr_loop *loop, uint64_t now_ns)
+{
+    struct weir_pool *pool = loop->pool;
+    uint64_t next_ns = WR_NEVER;
+    struct wr_conn *conn;
+    struct wr_conn *next;
+    unsigned done = 0;
+
+    for (conn = TAILQ_FIRST(&pool->awake); conn; conn = next) {
+        const uint64_t due_ns = rest_time(pool, conn);
+
+        next = TAILQ_NEXT(conn, link);
+        if (due_ns > now_ns) {
+            next_ns = wr_earlier(next_ns, due_ns);
+        } else {
+            put_to_rest_locked(loop, conn);
+            if (!conn->is_resting)
+                next_ns = wr_earlier(next_ns, wr_after(now_ns, REST_MAX_NS));
+            if (++done == REST_BATCH)
+                return now_ns;
+        }
+    }
+    return next_ns;
+}
+
+void wr_keeper_round(struct wr_loop *loop)
+{
+    struct weir_pool *pool = loop->pool;
+
+    if (!is_keeper(loop))
+        return;
+    pthread_mutex_lock(&pool->lock);
+    wr_tick_locked(pool, loop->now_ns);
+    loop->rest_ns = WR_NEVER;
+    if (pool->options.keeper && !pool->is_closed)
+        loop->rest_ns = rest_some_locked(loop, loop->now_ns);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- watching ------------------------------------------------------------ */
+
+/* The socket is looked at under the lock, because nobody else may take the
+ * connection meanwhile; that never waits, and TLS records without data are
+ * worked off with a cap. */
+void wr_keeper_look(struct wr_loop *loop, uint64_t slot_data)
+{
+    struct weir_pool *pool = loop->pool;
+    const uint32_t index = (uint32_t)slot_data;
+    struct wr_conn *conn;
+    enum wr_io io;
+
+    pthread_mutex_lock(&pool->lock);
+    conn =
+        wr_slot_data(loop, index) == slot_data ? loop->slots[index].conn : NULL;
+    if (conn && wr_core_is_idle(pool->core, conn->id)) {
+        io = wr_transport_peek(&conn->io);
+        wr_poller_rearm(loop->poller, slot_data, POLLIN);
+        if (io != WR_IO_AGAIN) {
+            wr_core_lost(pool->core, conn->id, loop->now_ns,
+                         io == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA
+                                        : WEIR_CLOSE_PEER_CLOSED);
+            wr_settle_locked(pool);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- warmth -------------------------------------------------------------- */
+
+static void free_warm_locked(struct weir_pool *pool, struct wr_warm *warm)
+{
+    if (!warm)
+        return;
+    TAILQ_REMOVE(&pool->warm, warm, link);
+    wr_target_unref(warm->target);
+    wr_free(warm);
+}
+
+static weir_status warm_locked(struct weir_pool *pool, struct wr_warm *warm,
+                               struct wr_target *target, unsigned count,
+                               weir_error *ret_err)
+{
+    weir_status status = WEIR_OK;
+    void *before = NULL;
+
+    if (pool->is_closed)
+        return wr_error_set(ret_err, WEIR_E_CLOSED, "the pool is closed");
+    if (count)
+        status = wr_loops_start_locked(pool, ret_err);
+    if (status != WEIR_OK)
+        return status;
+    status =
+        wr_core_warm(pool->core, &target->key, count, warm, &before, wr_now());
+    if (status != WEIR_OK)
+        return wr_error_set(ret_err, status, "%s", weir_status_meaning(status));
+    free_warm_locked(pool, before);
+    if (warm)
+        TAILQ_INSERT_TAIL(&pool->warm, warm, link);
+    wr_settle_if_needed_locked(pool);
+    wr_keeper_nudge_locked(pool, wr_core_deadline(pool->core));
+    return WEIR_OK;
+}
+
+weir_status wr_keeper_warm(struct weir_pool *pool, struct wr_target *target,
+                           unsigned count, weir_error *ret_err)
+{
+    struct wr_warm *warm = NULL;
+    weir_status status;
+
+    if (count) {
+        warm = wr_calloc(1, sizeof *warm);
+        if (!warm)
+            return wr_error_no_memory(ret_err);
+        warm->target = target;
+        wr_target_ref(target);
+    }
+    pthread_mutex_lock(&pool->lock);
+    status = warm_locked(pool, warm, target, count, ret_err);
+    pthread_mutex_unlock(&pool->lock);
+    if (status != WEIR_OK && warm) {
+        wr_target_unref(warm->target);
+        wr_free(warm);
+    }
+    return status;
+}
+
+void wr_keeper_forget_warm_locked(struct weir_pool *pool)
+{
+    struct wr_warm *warm;
+
+    while ((warm = TAILQ_FIRST(&pool->warm)) != NULL)
+        free_warm_locked(pool, warm);
+}

@@ -1,0 +1,250 @@
+/* One turn of a loop: the inbox, a wait, what came of it. */
+#include "drive/loop.h"
+
+#include <unistd.h>
+
+#include "drive/call.h"
+#include "drive/keeper.h"
+#include "net/clock.h"
+
+enum {
+    INBOX_ROUNDS = 8, /* before the poller has its turn */
+};
+
+static _Thread_local struct wr_loop *loop_here;
+
+struct wr_loop *wr_loop_here(void)
+{
+    return loop_here;
+}
+
+void wr_loop_wake_locked(struct wr_loop *loop)
+{
+    static const uint64_t one = 1;
+
+    if (!loop->is_asleep || loop->is_woken || loop == loop_here)
+        return;
+    loop->is_woken = true;
+    (void)!write(loop->wake_fd, &one, sizeof one);
+}
+
+void wr_loop_set_due(struct wr_heap *heap, struct wr_heap_node *node,
+                     uint64_t at_ns)
+{
+    if (at_ns == WR_NEVER)
+        wr_heap_remove(heap, node);
+    else if (wr_heap_has(node))
+        wr_heap_update(heap, node, at_ns);
+    else
+        wr_heap_insert(heap, node, at_ns);
+}
+
+/* --- the inbox ----------------------------------------------------------- */
+
+static struct wr_news take_news_locked(struct weir_call *call)
+{
+    const struct wr_news news = {
+        .conn = call->waiter.conn,
+        .has_failed = call->waiter.status != WEIR_OK,
+        .is_cancelled = atomic_load(&call->wants_cancel),
+        .is_resumed = call->wants_resume,
+    };
+
+    call->waiter.conn = NULL;
+    call->wants_resume = false;
+    call->is_posted = false;
+    return news;
+}
+
+enum {
+    NEWS_MAX = 64
+};
+
+/* Takes what others have left here, a handful at a time.  false: nothing. */
+static bool take_inbox(struct wr_loop *loop)
+{
+    struct wr_loop_dial_list dials = TAILQ_HEAD_INITIALIZER(dials);
+    struct weir_call *calls[NEWS_MAX];
+    struct wr_news news[NEWS_MAX];
+    unsigned count = 0;
+
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->is_asleep = false;
+    TAILQ_CONCAT(&dials, &loop->new_dials, link);
+    while (count < NEWS_MAX && !TAILQ_EMPTY(&loop->inbox)) {
+        calls[count] = TAILQ_FIRST(&loop->inbox);
+        TAILQ_REMOVE(&loop->inbox, calls[count], inbox);
+        news[count] = take_news_locked(calls[count]);
+        count++;
+    }
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (count == 0 && TAILQ_EMPTY(&dials))
+        return false;
+    loop->now_ns = wr_now();
+    wr_loop_adopt_dials(loop, &dials);
+    for (unsigned i = 0; i < count; i++) {
+        wr_call_take_news(loop, calls[i], &news[i]);
+        wr_calls_begin_ready(loop);
+    }
+    return true;
+}
+
+/* --- waiting ------------------------------------------------------------- */
+
+uint64_t wr_loop_due_locked(struct wr_loop *loop)
+{
+    if (!TAILQ_EMPTY(&loop->inbox) || !TAILQ_EMPTY(&loop->new_dials) ||
+        !TAILQ_EMPTY(&loop->again) || loop->is_stopping ||
+        (loop->pool->is_cut && !loop->is_cut))
+        return 0;
+    return wr_earlier(
+        wr_earlier(wr_earlier(wr_heap_min(&loop->call_due), loop->untimed_ns),
+                   wr_heap_min(&loop->dial_due)),
+        wr_keeper_due_locked(loop));
+}
+
+/* Until when there is nothing to do; 0 = there is.  From here on the loop
+ * counts as asleep, so that what comes wakes it. */
+static uint64_t fall_asleep(struct wr_loop *loop)
+{
+    uint64_t until_ns;
+
+    pthread_mutex_lock(&loop->pool->lock);
+    until_ns = wr_loop_due_locked(loop);
+    loop->must_cut = loop->pool->is_cut && !loop->is_cut;
+    loop->keep_ns = wr_keeper_due_locked(loop);
+    loop->is_asleep = true;
+    loop->sleeps_until_ns = until_ns;
+    pthread_mutex_unlock(&loop->pool->lock);
+    return until_ns;
+}
+
+static void hear_wake_up(struct wr_loop *loop)
+{
+    uint64_t count;
+
+    (void)!read(loop->wake_fd, &count, sizeof count);
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->is_woken = false;
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
+static void dial_event(struct wr_loop *loop, struct wr_loop_dial *dial,
+                       uint32_t slot, short events)
+{
+    struct wr_waits ready = dial->waits;
+
+    for (unsigned i = 0; i < ready.count; i++)
+        ready.fds[i].revents = dial->slots[i] == slot ? events : 0;
+    wr_loop_dial_step(loop, dial, &ready);
+}
+
+static void handle_event(struct wr_loop *loop,
+                         const struct wr_poller_event *event)
+{
+    const uint32_t index = (uint32_t)event->data;
+    struct wr_slot *slot = &loop->slots[index];
+
+    if (index == 0) {
+        hear_wake_up(loop);
+        return;
+    }
+    if (atomic_load_explicit(&slot->generation, memory_order_relaxed) !=
+        (unsigned)(event->data >> 32))
+        return; /* gone since the poller told of it */
+    if (slot->call)
+        wr_call_on_event(loop, slot->call, event->events);
+    else if (slot->dial)
+        dial_event(loop, slot->dial, index, event->events);
+    else
+        wr_keeper_look(loop, event->data);
+}
+
+static void fire_due(struct wr_loop *loop)
+{
+    if (loop->untimed_ns <= loop->now_ns)
+        wr_calls_time(loop);
+    while (wr_heap_min(&loop->call_due) <= loop->now_ns) {
+        struct wr_heap_node *node = wr_heap_first(&loop->call_due);
+
+        wr_heap_remove(&loop->call_due, node);
+        wr_call_on_due(loop, WR_OWNER(node, struct weir_call, due));
+    }
+    while (wr_heap_min(&loop->dial_due) <= loop->now_ns) {
+        struct wr_heap_node *node = wr_heap_first(&loop->dial_due);
+
+        wr_heap_remove(&loop->dial_due, node);
+        wr_loop_dial_step(loop, WR_OWNER(node, struct wr_loop_dial, due), NULL);
+    }
+}
+
+/* Each call once, though some may come back. */
+static void go_on_again(struct wr_loop *loop)
+{
+    struct wr_call_list list = TAILQ_HEAD_INITIALIZER(list);
+    struct weir_call *call;
+
+    TAILQ_CONCAT(&list, &loop->again, again);
+    TAILQ_FOREACH (call, &list, again)
+        call->is_in_again = false;
+    while ((call = TAILQ_FIRST(&list)) != NULL) {
+        TAILQ_REMOVE(&list, call, again);
+        wr_call_go_on(loop, call);
+    }
+}
+
+/* The grace of a close is over: everything ends now. */
+static void cut_all(struct wr_loop *loop)
+{
+    struct weir_call *call;
+
+    loop->is_cut = true;
+    loop->must_cut = false;
+    wr_loop_drop_dials(loop);
+    while ((call = TAILQ_FIRST(&loop->calls)) != NULL)
+        wr_call_cut(loop, call, WEIR_E_CLOSED,
+                    "the pool was closed and its grace is over");
+}
+
+void wr_loop_end(struct wr_loop *loop)
+{
+    struct wr_loop *const outer = loop_here;
+
+    loop_here = loop;
+    loop->is_cut = true;
+    while (take_inbox(loop))
+        continue;
+    wr_loop_drop_dials(loop);
+    loop_here = outer;
+}
+
+void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)
+{
+    struct wr_loop *const outer = loop_here;
+    uint64_t until_ns;
+    int rounds = 0;
+    int count;
+
+    loop_here = loop;
+    while (rounds < INBOX_ROUNDS && take_inbox(loop))
+        rounds++;
+    until_ns = wr_earlier(fall_asleep(loop), deadline_ns);
+    if (rounds > 0 && !loop->has_thread)
+        until_ns = 0; /* it may be what the caller waits for */
+    count = wr_poller_wait(loop->poller,
+                           until_ns ? wr_poll_timeout(until_ns, wr_now()) : 0,
+                           loop->events, WR_LOOP_EVENTS);
+    loop->now_ns = wr_now();
+    for (int i = 0; i < count; i++) {
+        handle_event(loop, &loop->events[i]);
+        wr_calls_begin_ready(loop);
+    }
+    fire_due(loop);
+    go_on_again(loop);
+    if (loop->keep_ns <= loop->now_ns)
+        wr_keeper_round(loop);
+    wr_calls_begin_ready(loop);
+    if (loop->must_cut)
+        cut_all(loop);
+    loop_here = outer;
+}

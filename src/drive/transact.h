@@ -1,0 +1,40 @@
+/* What both drivers know of a call: its limits, and what an outcome means. */
+#ifndef WR_DRIVE_TRANSACT_H
+#define WR_DRIVE_TRANSACT_H
+
+#include "drive/runtime.h"
+
+/* The time limits of a call: the request's own, else the pool's. */
+struct wr_call_limits wr_limits_of(const struct weir_request *request,
+                                   const struct wr_call_limits *pool);
+/* Gets a response ready for a call; takes a reference to the pool.
+ * times.begun_ns, limits and deadline_ns are as given. */
+void wr_response_begin_locked(struct weir_pool *pool,
+                              struct weir_response *response,
+                              const struct wr_call_limits *limits,
+                              uint64_t begun_ns);
+/* When the read under way must have brought something; `since_ns` is when the
+ * peer was last heard of, or the read began. */
+uint64_t wr_read_deadline(const struct weir_response *response,
+                          uint64_t since_ns);
+/* Which time limit has run out; its error. */
+weir_status wr_time_ran_out(const struct weir_response *response,
+                            uint64_t now_ns, weir_error *ret_err);
+weir_status wr_total_ran_out(uint64_t total_ns, weir_error *ret_err);
+/* The transport has ended or failed: what that means for the exchange.  DONE or
+ * ERROR. */
+enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
+                                int system_code, weir_error *err);
+/* A descriptor could not be registered, for the reason in errno.  ERROR. */
+enum wr_step wr_no_watch(int error, weir_error *err);
+/* Design 4.4: did a reused connection turn out stale, and may the request be
+ * sent once more? */
+bool wr_is_stale(const struct weir_response *response,
+                 const struct weir_request *request, weir_status status);
+/* Traces of a call's steps; nothing without a trace. */
+void wr_trace_lease(const struct weir_response *response);
+void wr_trace_sent(const struct weir_response *response,
+                   const struct weir_request *request);
+void wr_trace_head(const struct weir_response *response);
+
+#endif
