@@ -82,6 +82,19 @@ void wr_rouse_locked(struct weir_pool *pool, struct wr_conn *conn)
     TAILQ_INSERT_TAIL(&pool->awake, conn, link);
 }
 
+/* Resting connections of a bucket have one target between them, though each
+ * was dialled with that of some request. */
+static void share_target_locked(struct weir_pool *pool, struct wr_conn *conn)
+{
+    const struct wr_conn *oldest = wr_core_oldest_idle(pool->core, conn->id);
+
+    if (!oldest || oldest->target == conn->target)
+        return;
+    wr_target_unref(conn->target);
+    conn->target = oldest->target;
+    wr_target_ref(conn->target);
+}
+
 /* A connection that cannot be registered stays awake, and is tried again. */
 static void put_to_rest_locked(struct wr_loop *loop, struct wr_conn *conn)
 {
@@ -90,6 +103,7 @@ static void put_to_rest_locked(struct wr_loop *loop, struct wr_conn *conn)
     if (!conn->loop && wr_loop_attach_locked(loop, conn) != 0)
         return;
     wr_transport_rest(&conn->io);
+    share_target_locked(pool, conn);
     conn->is_resting = true;
     TAILQ_REMOVE(&pool->awake, conn, link);
     TAILQ_INSERT_TAIL(&pool->resting, conn, link);

@@ -502,6 +502,16 @@ uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id)
     return conn ? conn->idle_since_ns : 0;
 }
 
+void *wr_core_oldest_idle(const struct wr_core *core, wr_conn_id id)
+{
+    const struct conn *conn = wr_pool_find_conn(core, id);
+    const struct conn *oldest =
+        conn ? TAILQ_LAST(&conn->bucket->lendable[conn->home], conn_list)
+             : NULL;
+
+    return oldest ? oldest->opaque : NULL;
+}
+
 bool wr_core_is_idle(const struct wr_core *core, wr_conn_id id)
 {
     const struct conn *conn = wr_pool_find_conn(core, id);

@@ -267,6 +267,9 @@ void wr_core_counts(const struct wr_core *core, struct wr_core_counts *counts);
 /* When the conn was at rest last, for the bypass window: given back, or dialled
  * (a dial that nobody waited for rests like one given back). */
 uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id);
+/* What the one of its bucket and home that has been idle for longest is: a
+ * sibling, or the conn itself.  NULL: none is idle. */
+void *wr_core_oldest_idle(const struct wr_core *core, wr_conn_id id);
 /* Is it open, with no lease (none queued either)? */
 bool wr_core_is_idle(const struct wr_core *core, wr_conn_id id);
 

@@ -129,17 +129,19 @@ static bool write_config(const struct peer *peer, const char *certs)
         fputs("user root;\n", file);
     fprintf(file,
             "daemon off;\nmaster_process off;\npid %s/pid;\n"
-            "error_log %s/log;\nevents { worker_connections 512; }\n"
+            "error_log %s/log;\nevents { worker_connections %d; }\n"
             "http {\n"
             "access_log off;\nkeepalive_requests 1000000;\n"
             "client_max_body_size 64m;\n",
-            folder, folder);
+            folder, folder, PEER_CONNECTIONS);
     for (unsigned i = 0; i < sizeof temporary / sizeof *temporary; i++)
         fprintf(file, "%s_temp_path %s/%s;\n", temporary[i], folder,
                 temporary[i]);
+    fputs("server {\n", file);
+    for (unsigned host = 1; host <= PEER_ADDRESSES; host++)
+        fprintf(file, "listen 127.0.0.%u:%u backlog=4096;\n", host, peer->port);
     fprintf(file,
-            "server {\n"
-            "listen 127.0.0.1:%u;\nlisten 127.0.0.1:%u ssl;\n"
+            "listen 127.0.0.1:%u ssl backlog=4096;\n"
             "listen unix:%s;\nssl_protocols TLSv1.2 TLSv1.3;\n"
             "ssl_certificate %s/server.pem;\n"
             "ssl_certificate_key %s/server.key;\n"
@@ -147,8 +149,7 @@ static bool write_config(const struct peer *peer, const char *certs)
             "location /close/ { alias %s/www/; keepalive_timeout 0; }\n"
             "location /upload { return 204; }\n"
             "}\n}\n",
-            peer->port, peer->tls_port, peer->path, certs, certs, folder,
-            folder);
+            peer->tls_port, peer->path, certs, certs, folder, folder);
     return fclose(file) == 0;
 }
 
@@ -258,16 +259,33 @@ static struct peer *given(struct peer *peer, bool is_good)
     return NULL;
 }
 
-struct peer *peer_start_nginx(const char *certs)
+/* NULL: it is not installed. */
+static const char *nginx_program(void)
 {
-    struct peer *peer;
-    char config[128];
-    char prefix[128];
     const char *const *program = nginx_programs;
 
     while (*program && access(*program, X_OK) != 0)
         program++;
-    if (!*program) {
+    return *program;
+}
+
+static bool spawn_nginx(struct peer *peer)
+{
+    char config[128];
+    char prefix[128];
+    char *const argv[] = {WORD(nginx_program()), WORD("-p"), prefix, WORD("-e"),
+                          WORD("stderr"),        WORD("-c"), config, NULL};
+
+    snprintf(config, sizeof config, "%s/nginx.conf", peer->folder);
+    snprintf(prefix, sizeof prefix, "%s/", peer->folder);
+    return spawn(peer, argv) && wait_until_it_accepts(peer);
+}
+
+struct peer *peer_start_nginx(const char *certs)
+{
+    struct peer *peer;
+
+    if (!nginx_program()) {
         fputs("skipped: nginx is not installed\n", stderr);
         return NULL;
     }
@@ -276,15 +294,17 @@ struct peer *peer_start_nginx(const char *certs)
         return NULL;
     peer->port = find_port();
     peer->tls_port = find_port();
-    snprintf(config, sizeof config, "%s/nginx.conf", peer->folder);
-    snprintf(prefix, sizeof prefix, "%s/", peer->folder);
-
-    char *const argv[] = {WORD(*program), WORD("-p"), prefix, WORD("-e"),
-                          WORD("stderr"), WORD("-c"), config, NULL};
-
     return given(peer, peer->port && peer->tls_port && write_files(peer) &&
-                           write_config(peer, certs) && spawn(peer, argv) &&
-                           wait_until_it_accepts(peer));
+                           write_config(peer, certs) && spawn_nginx(peer));
+}
+
+bool peer_restart(struct peer *peer)
+{
+    kill(peer->pid, SIGKILL);
+    waitpid(peer->pid, NULL, 0);
+    peer->pid = 0;
+    unlink(peer->path); /* it would refuse to listen there */
+    return spawn_nginx(peer);
 }
 
 static bool has_httpbin(void)
@@ -347,6 +367,13 @@ const char *peer_url(const struct peer *peer, bool tls, const char *path,
 {
     snprintf(buf, cap, "%s://127.0.0.1:%u%s", tls ? "https" : "http",
              tls ? peer->tls_port : peer->port, path);
+    return buf;
+}
+
+const char *peer_url_at(const struct peer *peer, unsigned host,
+                        const char *path, char *buf, size_t cap)
+{
+    snprintf(buf, cap, "http://127.0.0.%u:%u%s", host, peer->port, path);
     return buf;
 }
 

@@ -10,8 +10,13 @@
 
 struct peer;
 
-/* nginx with a plain and a TLS port and a Unix socket; `certs` is a folder of
- * certs_new().  It serves
+enum {
+    PEER_ADDRESSES = 10,     /* 127.0.0.1 to 127.0.0.10 */
+    PEER_CONNECTIONS = 12000 /* that nginx takes at a time */
+};
+
+/* nginx with a plain port on each of PEER_ADDRESSES, a TLS port on the first,
+ * and a Unix socket; `certs` is a folder of certs_new().  It serves
  *
  *   /102 /10k /60k.json /1m   files of 102 B, 10 KiB, 60,000 B and 1 MiB, byte
  *                             i of which is peer_byte(i); the third a JSON text
@@ -22,12 +27,17 @@ struct peer;
 struct peer *peer_start_nginx(const char *certs);
 /* httpbin, plain. */
 struct peer *peer_start_httpbin(void);
+/* Kills it, and starts it again on the same ports; false: it does not start. */
+bool peer_restart(struct peer *peer);
 /* Ends it by its process number and waits for it; NULL is allowed. */
 void peer_stop(struct peer *peer);
 
 /* "http://127.0.0.1:PORT/path" in buf, which it returns. */
 const char *peer_url(const struct peer *peer, bool tls, const char *path,
                      char *buf, size_t cap);
+/* The same at 127.0.0.`host`, which begins at 1; plain. */
+const char *peer_url_at(const struct peer *peer, unsigned host,
+                        const char *path, char *buf, size_t cap);
 /* Path of the Unix socket; lent. */
 const char *peer_path(const struct peer *peer);
 /* Byte i of a file but the JSON text. */

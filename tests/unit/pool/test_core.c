@@ -674,6 +674,8 @@ static void each_driver_gets_its_own_first(void **state)
     assert_int_equal(wr_core_set_home(core, loops, WR_HOME_LOOP), WEIR_OK);
     give_back(loops, 2);
     assert_true(wr_core_is_idle(core, loops));
+    assert_ptr_equal(wr_core_oldest_idle(core, loops), users);
+    assert_null(wr_core_oldest_idle(core, threads)); /* of that home */
     give_back(threads, 3);
     wr_core_acquire(core, &wanted, WR_HOME_LOOP, 4, 10, users, &grant, &ticket);
     assert_true(grant.conn == loops);
