@@ -111,6 +111,8 @@ typedef struct weir_pool_options {
     unsigned loops;              /**< hosted threads, 1 to 64; 1 */
     bool keeper;                 /**< watch idle connections; true */
     bool follow_dns;             /**< leave addresses that left DNS; true */
+    const char *dns_servers;     /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
+                                  * system's */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */

@@ -51,11 +51,17 @@ static weir_status make_means(struct weir_pool *pool, weir_error *ret_err)
     const struct wr_resolver_options resolver = {
         .min_ttl_ns = wr_seconds(options->dns_min_ttl),
         .max_ttl_ns = wr_seconds(options->dns_max_ttl),
+        .servers = options->dns_servers,
     };
     const weir_status status = wr_tls_context_new(&tls, &pool->tls, ret_err);
 
     if (status != WEIR_OK)
         return status;
+    if (resolver.servers && !wr_resolver_knows_servers(resolver.servers))
+        return wr_error_set(ret_err, WEIR_E_OPTION,
+                            "dns_servers: '%s' is no list of addresses as in "
+                            "192.0.2.1,[2001:db8::1]:5353",
+                            resolver.servers);
     pool->means.resolver = wr_resolver_new(&resolver);
     pool->means.sessions = wr_tls_sessions_new(SESSIONS_MAX);
     if (!pool->means.resolver || !pool->means.sessions)
@@ -270,6 +276,7 @@ static weir_status change_locked(struct weir_pool *pool,
     changed.cert_file = pool->options.cert_file;
     changed.key_file = pool->options.key_file;
     changed.tls_min_version = pool->options.tls_min_version;
+    changed.dns_servers = pool->options.dns_servers;
     pool->options = changed;
     wr_apply_options_locked(pool);
     wr_settle_if_needed_locked(pool);

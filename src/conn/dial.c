@@ -309,6 +309,7 @@ struct wr_conn *wr_dial_take(struct wr_dial *dial)
     conn->dial_us[0] = microseconds(dial->times.resolve_ns);
     conn->dial_us[1] = microseconds(dial->times.connect_ns);
     conn->dial_us[2] = microseconds(dial->times.tls_ns);
+    conn->dialed_ns = dial->begun_ns;
     dial->conn = NULL;
     return conn;
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "drive/dialing.h"
+#include "drive/follow.h"
 #include "drive/keeper.h"
 #include "drive/loop.h"
 #include "drive/transact.h"
@@ -286,19 +287,22 @@ bool wr_is_alive_locked(struct weir_pool *pool, struct wr_conn *conn,
                         uint64_t now_ns)
 {
     const uint64_t since_ns = wr_core_idle_since(pool->core, conn->id);
-    enum wr_io io;
+    weir_close_reason reason = WEIR_CLOSE_MOVED;
 
-    if (wr_left(now_ns, since_ns) < pool->validate_ns)
-        return true;
-    pthread_mutex_unlock(&pool->lock);
-    io = wr_transport_peek(&conn->io);
-    pthread_mutex_lock(&pool->lock);
-    if (io == WR_IO_AGAIN)
-        return true;
-    wr_core_release(pool->core, conn->id, now_ns, false,
-                    io == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA
-                                   : WEIR_CLOSE_PEER_CLOSED,
-                    WR_NEVER);
+    if (!wr_has_moved_locked(pool, conn)) {
+        enum wr_io io;
+
+        if (wr_left(now_ns, since_ns) < pool->validate_ns)
+            return true;
+        pthread_mutex_unlock(&pool->lock);
+        io = wr_transport_peek(&conn->io);
+        pthread_mutex_lock(&pool->lock);
+        if (io == WR_IO_AGAIN)
+            return true;
+        reason = io == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA
+                                : WEIR_CLOSE_PEER_CLOSED;
+    }
+    wr_core_release(pool->core, conn->id, now_ns, false, reason, WR_NEVER);
     wr_settle_if_needed_locked(pool);
     return false;
 }

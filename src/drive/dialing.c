@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/keeper.h"
 #include "drive/loop.h"
 #include "net/clock.h"
 
@@ -51,10 +52,12 @@ void wr_dialing_done_locked(struct weir_pool *pool, struct wr_dial *dial,
                             wr_conn_id id)
 {
     struct wr_conn *conn = wr_dial_take(dial);
+    const uint64_t now_ns = wr_now();
 
     wr_adopt_locked(pool, conn, id);
-    wr_core_dialed(pool->core, id, wr_now(), conn, 1);
+    wr_core_dialed(pool->core, id, now_ns, conn, 1);
     wr_settle_locked(pool);
+    wr_keeper_rested_locked(pool, now_ns);
 }
 
 void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,
@@ -108,6 +111,8 @@ void wr_dialing_renew(struct weir_pool *pool, struct weir_response *response,
     pthread_mutex_lock(&pool->lock);
     conn->io = fresh->io;
     conn->peer = fresh->peer;
+    conn->dialed_ns = fresh->dialed_ns;
+    conn->dns_seen = 0;
     memcpy(conn->dial_us, fresh->dial_us, sizeof conn->dial_us);
     conn->is_resumed = fresh->is_resumed;
     conn->number = ++pool->conn_numbers;

@@ -46,7 +46,7 @@ static struct wr_loop *new_loop(struct weir_pool *pool, unsigned index)
         /* Whoever wants something before the first turn must wake it. */
         loop->is_asleep = true;
         loop->sleeps_until_ns = WR_NEVER;
-        loop->rest_ns = WR_NEVER;
+        loop->rest_ns = 0; /* what rests already is seen to at once */
         loop->untimed_ns = WR_NEVER;
         errno = wr_slot_add_first(loop);
         if (errno == 0)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/follow.h"
 #include "net/clock.h"
 
 /* A connection is put to rest after the bypass window, kept within these. */
@@ -152,6 +153,8 @@ void wr_keeper_round(struct wr_loop *loop)
         return;
     pthread_mutex_lock(&pool->lock);
     wr_tick_locked(pool, loop->now_ns);
+    wr_close_moved_locked(pool);
+    wr_settle_if_needed_locked(pool);
     loop->rest_ns = WR_NEVER;
     if (pool->options.keeper && !pool->is_closed)
         loop->rest_ns = rest_some_locked(loop, loop->now_ns);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "drive/follow.h"
 #include "drive/keeper.h"
 #include "net/clock.h"
 
@@ -45,7 +46,9 @@ void wr_give_back(struct weir_response *response,
                   const struct wr_verdict *verdict)
 {
     struct weir_pool *pool = response->pool;
-    const wr_conn_id id = response->conn->id;
+    struct wr_conn *conn = response->conn;
+    bool is_reusable = verdict->is_reusable;
+    weir_close_reason reason = verdict->reason;
 
     if (WR_TRACES(pool) && verdict->is_reusable)
         wr_trace(pool, WEIR_TRACE_RELEASE, response->number,
@@ -54,11 +57,15 @@ void wr_give_back(struct weir_response *response,
                  "may be lent again");
     response->conn = NULL;
     pthread_mutex_lock(&pool->lock);
+    if (is_reusable && wr_has_moved_locked(pool, conn)) {
+        is_reusable = false;
+        reason = WEIR_CLOSE_MOVED;
+    }
     pool->tally.responses += response->times.head_ns != 0;
     pool->tally.bytes_sent += response->exchange.bytes_sent;
     pool->tally.bytes_received += response->exchange.bytes_received;
-    wr_core_release(pool->core, id, response->times.ended_ns,
-                    verdict->is_reusable, verdict->reason, verdict->keep_ns);
+    wr_core_release(pool->core, conn->id, response->times.ended_ns, is_reusable,
+                    reason, verdict->keep_ns);
     wr_settle_if_needed_locked(pool);
     wr_keeper_rested_locked(pool, response->times.ended_ns);
     if (pool->is_closed)

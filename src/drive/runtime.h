@@ -99,6 +99,7 @@ struct weir_pool {
     pthread_cond_t call_ended; /* for those who wait for calls */
     unsigned call_waiters;
     uint64_t conn_numbers;
+    uint64_t dns_seen; /* generation of the resolver: see follow.h */
     struct wr_tally tally;
     weir_pool_options options; /* as they stand; strings are owned */
     char *options_block;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,6 +43,54 @@ struct wr_query {
     struct wr_addrs addrs;
     char host[]; /* terminated */
 };
+
+static bool is_port(const char *text)
+{
+    const size_t len = strspn(text, "0123456789");
+
+    return len > 0 && len <= 5 && text[len] == '\0' && atoi(text) > 0 &&
+           atoi(text) <= UINT16_MAX;
+}
+
+/* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53"; takes the
+ * text to pieces. */
+static bool is_server(char *text)
+{
+    char *port = strrchr(text, ':');
+    struct wr_addr addr;
+
+    if (text[0] == '[') {
+        char *end = strchr(text++, ']');
+
+        if (!end || (end[1] && (end[1] != ':' || !is_port(end + 2))))
+            return false;
+        *end = '\0';
+    } else if (port && port == strchr(text, ':')) {
+        *port = '\0';
+        if (!is_port(port + 1))
+            return false;
+    }
+    return wr_addr_parse(&addr, text, 0);
+}
+
+bool wr_resolver_knows_servers(const char *servers)
+{
+    char text[WR_ADDR_TEXT];
+
+    for (;;) {
+        const size_t len = strcspn(servers, ",");
+
+        if (len >= sizeof text)
+            return false;
+        memcpy(text, servers, len);
+        text[len] = '\0';
+        if (!is_server(text))
+            return false;
+        if (!servers[len])
+            return true;
+        servers += len + 1;
+    }
+}
 
 struct wr_resolver *wr_resolver_new(const struct wr_resolver_options *options)
 {

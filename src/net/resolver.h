@@ -26,6 +26,8 @@ struct wr_resolver_options {
     const char *servers; /* c-ares CSV ("127.0.0.1:5353"), NULL = system's */
 };
 
+/* Is it a list of servers as above, and not empty? */
+bool wr_resolver_knows_servers(const char *servers);
 /* NULL: out of memory (or c-ares could not be initialised). */
 struct wr_resolver *wr_resolver_new(const struct wr_resolver_options *options);
 /* No query may be alive.  NULL is allowed. */

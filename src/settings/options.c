@@ -72,6 +72,7 @@ const struct wr_option wr_option_table[] = {
     ROW(loops, UNSIGNED, 1, 64, false, false, "threads of asynchronous calls"),
     FLAG(keeper, false, "watch idle connections"),
     FLAG(follow_dns, true, "leave addresses that left DNS"),
+    TEXT(dns_servers, TEXT, "to ask instead of the system's"),
     {.name = NULL},
 };
 

@@ -41,7 +41,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 216);
+SIZE(weir_pool_options, 224);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -77,6 +77,7 @@ MEMBER(weir_pool_options, poller, 204);
 MEMBER(weir_pool_options, loops, 208);
 MEMBER(weir_pool_options, keeper, 212);
 MEMBER(weir_pool_options, follow_dns, 213);
+MEMBER(weir_pool_options, dns_servers, 216);
 
 SIZE(weir_pool_figures, 296);
 MEMBER(weir_pool_figures, size, 0);
