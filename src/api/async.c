@@ -46,7 +46,7 @@ bool weir_call_is_done(const weir_call *call)
     bool is_done;
 
     pthread_mutex_lock(&call->pool->lock);
-    is_done = call->is_done;
+    is_done = wr_call_is_over(call);
     pthread_mutex_unlock(&call->pool->lock);
     return is_done;
 }

@@ -1,73 +1,20 @@
 /* Opening, changing, watching and closing a pool. */
 #include "api/pool.h"
 
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "drive/call.h"
+#include "drive/dialing.h"
+#include "drive/forking.h"
 #include "drive/keeper.h"
+#include "drive/means.h"
 #include "drive/waiting.h"
 #include "net/clock.h"
 #include "settings/options.h"
 
-enum {
-    SESSIONS_MAX = 1024
-};
-
 /* --- opening ------------------------------------------------------------- */
-
-static uint64_t next_serial(void)
-{
-    static atomic_uint_least64_t last;
-
-    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-}
-
-/* Somebody who picks host names must not be able to pick collisions; where no
- * randomness is to be had, the clock is better than nothing. */
-static uint32_t random_seed(void)
-{
-    uint32_t seed;
-
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = (uint32_t)wr_now();
-    return seed;
-}
-
-static weir_status make_means(struct weir_pool *pool, weir_error *ret_err)
-{
-    const weir_pool_options *options = &pool->options;
-    const struct wr_tls_options tls = {
-        .verify = options->verify,
-        .ca_file = options->ca_file,
-        .ca_path = options->ca_path,
-        .cert_file = options->cert_file,
-        .key_file = options->key_file,
-        .min_version = options->tls_min_version,
-    };
-    const struct wr_resolver_options resolver = {
-        .min_ttl_ns = wr_seconds(options->dns_min_ttl),
-        .max_ttl_ns = wr_seconds(options->dns_max_ttl),
-        .servers = options->dns_servers,
-    };
-    const weir_status status = wr_tls_context_new(&tls, &pool->tls, ret_err);
-
-    if (status != WEIR_OK)
-        return status;
-    if (resolver.servers && !wr_resolver_knows_servers(resolver.servers))
-        return wr_error_set(ret_err, WEIR_E_OPTION,
-                            "dns_servers: '%s' is no list of addresses as in "
-                            "192.0.2.1,[2001:db8::1]:5353",
-                            resolver.servers);
-    pool->means.resolver = wr_resolver_new(&resolver);
-    pool->means.sessions = wr_tls_sessions_new(SESSIONS_MAX);
-    if (!pool->means.resolver || !pool->means.sessions)
-        return wr_error_no_memory(ret_err);
-    return WEIR_OK;
-}
 
 static weir_status make_core(struct weir_pool *pool, weir_error *ret_err)
 {
@@ -78,26 +25,13 @@ static weir_status make_core(struct weir_pool *pool, weir_error *ret_err)
     return pool->core ? WEIR_OK : wr_error_no_memory(ret_err);
 }
 
-static void set_surroundings(struct weir_pool *pool)
-{
-    const char *user_agent = pool->options.user_agent;
-
-    pool->surroundings = (struct wr_surroundings){
-        .serial = next_serial(),
-        .user_agent = user_agent ? user_agent : "",
-        .ip_version = pool->options.ip_version,
-        .tls = pool->tls,
-        .hash_seed = random_seed(),
-    };
-    pool->trace = pool->options.trace;
-    pool->trace_user = pool->options.trace_user;
-}
-
 static weir_status fill(struct weir_pool *pool,
                         const weir_pool_options *options, weir_error *ret_err)
 {
     weir_status status;
 
+    atomic_init(&pool->is_tls_due, false);
+    wr_dialing_init_gate(pool);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
     pthread_cond_init(&pool->call_ended, NULL);
@@ -108,17 +42,22 @@ static weir_status fill(struct weir_pool *pool,
     TAILQ_INIT(&pool->warm);
     SLIST_INIT(&pool->spares);
     pool->refs = 1;
+    wr_forking_add(pool);
     if (wr_options_copy(&pool->options, &pool->options_block, options) !=
         WEIR_OK)
         return wr_error_no_memory(ret_err);
-    status = make_means(pool, ret_err);
+    status = wr_means_make_tls(pool, ret_err);
+    if (status == WEIR_OK)
+        status = wr_means_make(pool, ret_err);
     if (status == WEIR_OK)
         status = make_core(pool, ret_err);
-    if (status == WEIR_OK) {
-        set_surroundings(pool);
-        wr_apply_options_locked(pool);
-    }
-    return status;
+    if (status != WEIR_OK)
+        return status;
+    wr_means_renew_surroundings(pool);
+    pool->trace = pool->options.trace;
+    pool->trace_user = pool->options.trace_user;
+    wr_apply_options_locked(pool);
+    return WEIR_OK;
 }
 
 weir_status weir_pool_open(const weir_pool_options *options,
@@ -367,7 +306,7 @@ weir_status weir_pool_warm(weir_pool *pool, const char *url, unsigned count,
     status = weir_request_new("GET", url, &request, ret_err);
     if (status != WEIR_OK)
         return status;
-    status = wr_request_prepare(request, &pool->surroundings, ret_err);
+    status = wr_means_prepare(pool, request, ret_err);
     if (status == WEIR_OK)
         status = wr_keeper_warm(pool, request->target, count, ret_err);
     weir_request_free(request);

@@ -9,6 +9,7 @@
 #include "api/pool.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/forking.h"
 #include "settings/options.h"
 
 static struct {
@@ -18,6 +19,32 @@ static struct {
     struct weir_pool **retired;       /* shells */
     size_t retired_count;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- fork ---------------------------------------------------------------- */
+
+static void hold(void)
+{
+    pthread_mutex_lock(&shared.lock);
+}
+
+static void let_go(void)
+{
+    pthread_mutex_unlock(&shared.lock);
+}
+
+static void renew(void)
+{
+    pthread_mutex_init(&shared.lock, NULL);
+}
+
+/* What is told last is asked first: this lock comes before those of pools. */
+static void ask_to_be_told(void)
+{
+    wr_forking_prepare();
+    pthread_atfork(hold, let_go, renew);
+}
+
+/* --- making one ---------------------------------------------------------- */
 
 /* From the environment, with the program's options over it if given. */
 static weir_status make_locked(const weir_pool_options *options,
@@ -73,6 +100,7 @@ static weir_status compare(struct weir_pool *pool,
 weir_status weir_shared_open(const weir_pool_options *options,
                              weir_pool **ret_pool, weir_error *ret_err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     weir_error scratch;
     weir_error *err = ret_err ? ret_err : &scratch;
     weir_status status = WEIR_OK;
@@ -81,6 +109,7 @@ weir_status weir_shared_open(const weir_pool_options *options,
     if (!ret_pool)
         return wr_error_set(ret_err, WEIR_E_INVALID,
                             "weir_shared_open: ret_pool is NULL");
+    pthread_once(&once, ask_to_be_told);
     pthread_mutex_lock(&shared.lock);
     pool = atomic_load_explicit(&shared.pool, memory_order_relaxed);
     if (!pool) {

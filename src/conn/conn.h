@@ -26,7 +26,7 @@ struct wr_loop; /* the driver's */
 struct wr_conn {
     struct wr_transport io;
     struct wr_target *target;  /* one reference */
-    wr_conn_id id;             /* in the core */
+    wr_conn_id id;             /* in the core; 0: in none, after a fork */
     uint64_t number;           /* for people, unique in the pool, from 1 */
     struct sockaddr_in6 peer;  /* or sockaddr_in; family 0: Unix socket */
     uint64_t dialed_ns;        /* when the dial began */

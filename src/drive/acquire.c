@@ -70,30 +70,34 @@ enum dial_end {
 /* Runs a dial to its end, or until the waiter is woken or the call's time is
  * up.  Without the lock. */
 static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
-                                int wake_fd, uint64_t until_ns,
+                                struct wr_thread *thread, uint64_t until_ns,
                                 weir_error *ret_err)
 {
-    struct wr_waits waits;
+    const int wake_fd = thread->wake_fd;
+    struct wr_waits waits = {.count = 0};
     const struct wr_waits *ready = NULL;
+    enum wr_step step;
     unsigned told = 0;
     bool is_over = false;
 
+    thread->waits = &waits;
     for (;;) {
         const uint64_t now_ns = wr_now();
-        const enum wr_step step =
-            wr_dial_step(dial, ready, now_ns, &waits, ret_err);
 
+        step = wr_dialing_step(pool, dial, ready, now_ns, &waits, ret_err);
         if (WR_TRACES(pool))
             wr_dialing_trace(pool, dial, &told, now_ns);
-        if (step != WR_STEP_WAIT)
-            return step == WR_STEP_DONE ? DIAL_ENDED_OK : DIAL_ENDED_ERROR;
-        if (is_over)
-            return DIAL_INTERRUPTED;
+        if (step != WR_STEP_WAIT || is_over)
+            break;
         wait_for(&waits, wake_fd, until_ns);
         /* One more step: it may be done by now. */
         is_over = is_woken(&waits, wake_fd) || wr_now() >= until_ns;
         ready = &waits;
     }
+    thread->waits = NULL;
+    if (step == WR_STEP_WAIT)
+        return DIAL_INTERRUPTED;
+    return step == WR_STEP_DONE ? DIAL_ENDED_OK : DIAL_ENDED_ERROR;
 }
 
 /* Gives a dial under way to the oldest thread that waits for the same bucket
@@ -150,8 +154,7 @@ static void run_offered_dial_locked(struct weir_pool *pool,
         dial = wr_dial_new(&pool->means, thread->waiter.target, wr_now(),
                            response->limits.connect_ns);
     if (dial) {
-        end = drive_dial(pool, dial, thread->wake_fd, response->deadline_ns,
-                         &err);
+        end = drive_dial(pool, dial, thread, response->deadline_ns, &err);
         thread->stage = wr_dial_stage(dial);
     } else {
         end = DIAL_ENDED_ERROR;
@@ -397,8 +400,7 @@ static enum dial_end dial_in_place(struct weir_pool *pool, struct wr_dial *dial,
     TAILQ_INSERT_TAIL(&pool->threads, &thread, link);
     pthread_mutex_unlock(&pool->lock);
     if (!is_cut)
-        end =
-            drive_dial(pool, dial, thread.wake_fd, response->deadline_ns, err);
+        end = drive_dial(pool, dial, &thread, response->deadline_ns, err);
     pthread_mutex_lock(&pool->lock);
     TAILQ_REMOVE(&pool->threads, &thread, link);
     pthread_mutex_unlock(&pool->lock);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "drive/acquire.h"
 #include "drive/lease.h"
+#include "drive/means.h"
 #include "drive/receive.h"
 #include "drive/transact.h"
 #include "net/clock.h"
@@ -227,7 +228,7 @@ weir_status wr_blocking_send(struct weir_pool *pool,
     weir_error *err = ret_err ? ret_err : &scratch;
     weir_status status;
 
-    status = wr_request_prepare(request, &pool->surroundings, err);
+    status = wr_means_prepare(pool, request, err);
     if (status != WEIR_OK)
         return status;
     response = begin(pool, request, &limits, err);

@@ -11,6 +11,7 @@
 #include "drive/acquire.h"
 #include "drive/keeper.h"
 #include "drive/lease.h"
+#include "drive/means.h"
 #include "drive/transact.h"
 #include "net/clock.h"
 
@@ -61,6 +62,7 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->waiter.call = call;
     call->waiter.target = request->target;
     call->loop = wr_loop_choose_locked(pool);
+    call->epoch = pool->epoch;
     call->refs = 1;
     atomic_init(&call->is_paused, false);
     atomic_init(&call->was_resumed, false);
@@ -206,8 +208,7 @@ weir_status wr_call_submit(struct weir_pool *pool, struct weir_request *request,
                            const weir_handlers *handlers, void *user,
                            struct weir_call **ret_call, weir_error *ret_err)
 {
-    weir_status status =
-        wr_request_prepare(request, &pool->surroundings, ret_err);
+    weir_status status = wr_means_prepare(pool, request, ret_err);
 
     if (status == WEIR_OK)
         status = take_request(request, ret_err);
@@ -298,7 +299,7 @@ void wr_call_cancel(struct weir_call *call)
     struct weir_pool *pool = call->pool;
 
     pthread_mutex_lock(&pool->lock);
-    if (!call->is_done && !atomic_exchange(&call->wants_cancel, true)) {
+    if (!wr_call_is_over(call) && !atomic_exchange(&call->wants_cancel, true)) {
         if (call->waiter.ticket) {
             wr_core_cancel(pool->core, call->waiter.ticket, wr_now());
             call->waiter.ticket = 0;
@@ -316,7 +317,7 @@ void wr_call_resume(struct weir_call *call)
     atomic_store(&call->was_resumed, true);
     atomic_store(&call->is_paused, false);
     pthread_mutex_lock(&pool->lock);
-    if (!call->is_done) {
+    if (!wr_call_is_over(call)) {
         call->wants_resume = true;
         wr_call_post_locked(call);
     }

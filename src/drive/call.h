@@ -31,6 +31,7 @@ struct weir_call {
 
     /* lock */
     struct wr_loop *loop;
+    unsigned epoch; /* the pool's when it began */
     unsigned refs;  /* its way, and the handle */
     bool is_posted; /* in the loop's inbox */
     bool is_done;   /* on_done has returned */
@@ -67,6 +68,11 @@ struct weir_call {
 weir_status wr_call_submit(struct weir_pool *pool, struct weir_request *request,
                            const weir_handlers *handlers, void *user,
                            struct weir_call **ret_call, weir_error *ret_err);
+/* It has ended, or was left behind in the process that forked this one. */
+static inline bool wr_call_is_over(const struct weir_call *call)
+{
+    return call->is_done || call->epoch != call->pool->epoch;
+}
 /* The core, or somebody else, has news for it. */
 void wr_call_post_locked(struct weir_call *call);
 void wr_call_cancel(struct weir_call *call);

@@ -8,6 +8,34 @@
 #include "drive/loop.h"
 #include "net/clock.h"
 
+/* --- steps --------------------------------------------------------------- */
+
+void wr_dialing_init_gate(struct weir_pool *pool)
+{
+    pthread_rwlockattr_t attr;
+
+    pthread_rwlockattr_init(&attr);
+    /* A fork() must not starve. */
+    pthread_rwlockattr_setkind_np(&attr,
+                                  PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&pool->dial_gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+enum wr_step wr_dialing_step(struct weir_pool *pool, struct wr_dial *dial,
+                             const struct wr_waits *ready, uint64_t now_ns,
+                             struct wr_waits *ret_waits, weir_error *ret_err)
+{
+    enum wr_step step;
+
+    pthread_rwlock_rdlock(&pool->dial_gate);
+    step = wr_dial_step(dial, ready, now_ns, ret_waits, ret_err);
+    if (step != WR_STEP_WAIT)
+        wr_waits_clear(ret_waits);
+    pthread_rwlock_unlock(&pool->dial_gate);
+    return step;
+}
+
 /* Steps that the trace has been told of. */
 enum {
     TOLD_DIAL = 1,

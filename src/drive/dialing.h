@@ -4,6 +4,15 @@
 
 #include "drive/runtime.h"
 
+/* No fork() happens while a dial takes a step, so that a child finds in order
+ * what it has to close (forking.h).  A driver that publishes descriptors of a
+ * dial elsewhere holds the gate for reading until it has. */
+void wr_dialing_init_gate(struct weir_pool *pool);
+/* wr_dial_step within the gate; *ret_waits is empty unless it says WAIT. */
+enum wr_step wr_dialing_step(struct weir_pool *pool, struct wr_dial *dial,
+                             const struct wr_waits *ready, uint64_t now_ns,
+                             struct wr_waits *ret_waits, weir_error *ret_err);
+
 /* Tells the trace of the steps since the last call; *told remembers them and
  * begins as 0. */
 void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,

@@ -56,6 +56,10 @@ void wr_give_back(struct weir_response *response,
                  response->times.ended_ns - response->times.begun_ns,
                  "may be lent again");
     response->conn = NULL;
+    if (conn->id == 0) { /* of before a fork: no pool knows it */
+        wr_conn_free(conn);
+        return;
+    }
     pthread_mutex_lock(&pool->lock);
     if (is_reusable && wr_has_moved_locked(pool, conn)) {
         is_reusable = false;

@@ -89,6 +89,13 @@ static void drop_slots_locked(struct wr_loop *loop, struct wr_loop_dial *dial)
     dial->waits.count = 0;
 }
 
+static void drop_slots(struct wr_loop *loop, struct wr_loop_dial *dial)
+{
+    pthread_mutex_lock(&loop->pool->lock);
+    drop_slots_locked(loop, dial);
+    pthread_mutex_unlock(&loop->pool->lock);
+}
+
 /* Out of the loop; what is left is freed. */
 static void leave(struct wr_loop *loop, struct wr_loop_dial *dial)
 {
@@ -194,34 +201,44 @@ static bool waits_as_before(const struct wr_loop_dial *dial,
            dial->waits.fds[0].events == waits->fds[0].events;
 }
 
-void wr_loop_dial_step(struct wr_loop *loop, struct wr_loop_dial *dial,
-                       const struct wr_waits *ready)
+/* One step, and what it waits for then. */
+static enum wr_step step_and_register(struct wr_loop *loop,
+                                      struct wr_loop_dial *dial,
+                                      const struct wr_waits *ready,
+                                      weir_error *err)
 {
     const weir_stage before = wr_dial_stage(dial->dial);
     struct wr_waits waits;
-    weir_error err;
     enum wr_step step;
 
-    if (before != WEIR_STAGE_TLS) {
-        pthread_mutex_lock(&loop->pool->lock);
-        drop_slots_locked(loop, dial);
-        pthread_mutex_unlock(&loop->pool->lock);
-    }
-    step = wr_dial_step(dial->dial, ready, loop->now_ns, &waits, &err);
-    if (WR_TRACES(loop->pool))
-        wr_dialing_trace(loop->pool, dial->dial, &dial->told, loop->now_ns);
+    if (before != WEIR_STAGE_TLS)
+        drop_slots(loop, dial);
+    step = wr_dial_step(dial->dial, ready, loop->now_ns, &waits, err);
     if (step == WR_STEP_WAIT && waits_as_before(dial, &waits, before)) {
         dial->waits.deadline_ns = waits.deadline_ns;
-    } else {
-        pthread_mutex_lock(&loop->pool->lock);
-        drop_slots_locked(loop, dial);
-        pthread_mutex_unlock(&loop->pool->lock);
-        if (step == WR_STEP_WAIT &&
-            register_waits(loop, dial, &waits, &err) != WEIR_OK)
-            step = WR_STEP_ERROR;
+        return step;
     }
+    drop_slots(loop, dial);
+    if (step == WR_STEP_WAIT &&
+        register_waits(loop, dial, &waits, err) != WEIR_OK)
+        return WR_STEP_ERROR;
+    return step;
+}
+
+void wr_loop_dial_step(struct wr_loop *loop, struct wr_loop_dial *dial,
+                       const struct wr_waits *ready)
+{
+    struct weir_pool *pool = loop->pool;
+    enum wr_step step;
+    weir_error err;
+
+    pthread_rwlock_rdlock(&pool->dial_gate);
+    step = step_and_register(loop, dial, ready, &err);
+    pthread_rwlock_unlock(&pool->dial_gate);
+    if (WR_TRACES(pool))
+        wr_dialing_trace(pool, dial->dial, &dial->told, loop->now_ns);
     if (step == WR_STEP_WAIT)
-        wr_loop_set_due(&loop->dial_due, &dial->due, waits.deadline_ns);
+        wr_loop_set_due(&loop->dial_due, &dial->due, dial->waits.deadline_ns);
     else
         end(loop, dial, step == WR_STEP_ERROR ? &err : NULL);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "drive/call.h"
+#include "drive/forking.h"
 #include "drive/keeper.h"
 #include "net/clock.h"
 
@@ -266,6 +267,7 @@ static void free_pool(struct weir_pool *pool)
 {
     struct weir_response *spare;
 
+    wr_forking_remove(pool);
     while ((spare = SLIST_FIRST(&pool->spares)) != NULL) {
         SLIST_REMOVE_HEAD(&pool->spares, spare);
         wr_response_delete(spare);
@@ -280,6 +282,7 @@ static void free_pool(struct weir_pool *pool)
     pthread_cond_destroy(&pool->changed);
     pthread_cond_destroy(&pool->call_ended);
     pthread_mutex_destroy(&pool->lock);
+    pthread_rwlock_destroy(&pool->dial_gate);
     wr_free(pool->options_block);
     wr_free(pool);
 }

@@ -48,6 +48,7 @@ struct wr_thread {
     struct wr_dial *dial; /* the same, already under way elsewhere, or NULL */
     weir_stage stage;     /* how far it has come */
     bool is_asleep;       /* on `wake` */
+    const struct wr_waits *waits; /* while it drives a dial: the dial's */
     int wake_fd;          /* while it polls in a dial: eventfd; else -1 */
     pthread_cond_t wake;  /* otherwise */
     TAILQ_ENTRY(wr_thread) link;
@@ -76,6 +77,8 @@ struct weir_pool {
     weir_trace_fn trace;
     void *trace_user;
 
+    TAILQ_ENTRY(weir_pool) known; /* see forking.h */
+    pthread_rwlock_t dial_gate;   /* read: a dial takes a step; write: fork() */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* something was given back, while closing */
     unsigned refs;          /* the handle, leases, and responses in use */
@@ -99,6 +102,8 @@ struct weir_pool {
     pthread_cond_t call_ended; /* for those who wait for calls */
     unsigned call_waiters;
     uint64_t conn_numbers;
+    unsigned epoch; /* forks so far: calls of another one are the parent's */
+    atomic_bool is_tls_due; /* see means.h */
     uint64_t dns_seen; /* generation of the resolver: see follow.h */
     struct wr_tally tally;
     weir_pool_options options; /* as they stand; strings are owned */

@@ -72,7 +72,7 @@ static bool is_met_locked(struct weir_call *const *calls, size_t count,
     const bool wanted = which == WEIR_WAIT_ANY;
 
     for (size_t i = 0; i < count; i++) {
-        if (calls[i] && calls[i]->is_done == wanted) {
+        if (calls[i] && wr_call_is_over(calls[i]) == wanted) {
             *ret_index = i;
             return wanted;
         }
@@ -84,7 +84,7 @@ static void first_pending_locked(struct weir_call *const *calls, size_t count,
                                  size_t *ret_index)
 {
     for (size_t i = 0; i < count; i++) {
-        if (calls[i] && !calls[i]->is_done) {
+        if (calls[i] && !wr_call_is_over(calls[i])) {
             *ret_index = i;
             return;
         }
@@ -150,6 +150,10 @@ static weir_status collect_locked(struct weir_call *call,
 {
     const weir_status status = call->waiter.error.code;
 
+    if (!call->is_done)
+        return wr_error_set(ret_err, WEIR_E_CLOSED,
+                            "the call goes on in the process that forked this "
+                            "one");
     if (status != WEIR_OK) {
         if (ret_err)
             *ret_err = call->waiter.error;

@@ -17,6 +17,7 @@
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "pool/core.h"
+#include "sanitized.h"
 
 enum {
     KEYS = 6,
@@ -28,26 +29,9 @@ enum {
  * a back-off is some forty operations long at first. */
 #define UNIT UINT64_C(20000)
 
-/* In each of eight configurations.  Fewer where a sanitizer slows each down. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum {
-    OPERATIONS = 25000
+    OPERATIONS = IS_SANITIZED ? 25000 : 100000 /* in each configuration */
 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum {
-    OPERATIONS = 25000
-};
-#else
-enum {
-    OPERATIONS = 100000
-};
-#endif
-#else
-enum {
-    OPERATIONS = 100000
-};
-#endif
 
 enum conn_state {
     NOT_THERE,
