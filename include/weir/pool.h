@@ -4,6 +4,12 @@
  *
  * Every function may be called from any thread at any time, unless it says
  * otherwise.
+ *
+ * fork(): in the child every pool is empty and may be used; its descriptors are
+ * closed without a word to the peers, so the parent's connections go on.  Calls
+ * and responses of before answer WEIR_E_CLOSED there, and their callbacks are
+ * the parent's.  weir_pool_fd() is another one.  A child that was forked in a
+ * callback must not return from it.
  */
 #ifndef WEIR_POOL_H
 #define WEIR_POOL_H
