@@ -843,6 +843,21 @@ static void the_road_back_and_the_warm_path_need_no_memory(void **state)
     assert_int_equal(counts().buckets, 0);
 }
 
+static void every_close_reason_has_a_meaning(void **state)
+{
+    (void)state;
+    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_PEER_CLOSED),
+                        "peer closed it while idle");
+    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_SHUTDOWN),
+                        "pool closed");
+    for (int i = 0; i < WEIR_CLOSE_REASON_COUNT; i++)
+        assert_true(*weir_close_reason_meaning((weir_close_reason)i) != '\0');
+    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_REASON_COUNT),
+                        "unknown reason");
+    assert_string_equal(weir_close_reason_meaning((weir_close_reason)-1),
+                        "unknown reason");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -886,6 +901,7 @@ int main(void)
         TEST(shutting_fails_the_line_and_closes_what_comes_back),
         TEST(a_failed_acquire_changes_nothing),
         TEST(the_road_back_and_the_warm_path_need_no_memory),
+        TEST(every_close_reason_has_a_meaning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

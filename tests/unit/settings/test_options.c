@@ -96,21 +96,6 @@ static void test_options_are_found_by_their_whole_name(void **state)
     assert_null(wr_option_find("", 0));
 }
 
-static void test_every_close_reason_has_a_meaning(void **state)
-{
-    (void)state;
-    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_PEER_CLOSED),
-                        "peer closed it while idle");
-    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_SHUTDOWN),
-                        "pool closed");
-    for (int i = 0; i < WEIR_CLOSE_REASON_COUNT; i++)
-        assert_true(*weir_close_reason_meaning((weir_close_reason)i) != '\0');
-    assert_string_equal(weir_close_reason_meaning(WEIR_CLOSE_REASON_COUNT),
-                        "unknown reason");
-    assert_string_equal(weir_close_reason_meaning((weir_close_reason)-1),
-                        "unknown reason");
-}
-
 static void test_import_of_nothing_gives_defaults(void **state)
 {
     const weir_pool_options o = defaults();
@@ -476,7 +461,6 @@ int main(void)
         cmocka_unit_test(test_defaults_are_those_of_the_header),
         cmocka_unit_test(test_table_covers_the_whole_struct),
         cmocka_unit_test(test_options_are_found_by_their_whole_name),
-        cmocka_unit_test(test_every_close_reason_has_a_meaning),
         cmocka_unit_test(test_import_of_nothing_gives_defaults),
         cmocka_unit_test(test_import_takes_what_is_in_range),
         cmocka_unit_test(test_import_refuses_what_is_out_of_range),
