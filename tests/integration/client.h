@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <weir/weir.h>
 
@@ -92,6 +93,14 @@ static inline weir_request *must_request(const char *method, const char *url)
     if (weir_request_new(method, url, &request, &err) != WEIR_OK)
         fail_msg("weir_request_new %s %s: %s", method, url, err.message);
     return request;
+}
+
+static inline double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static inline void begin_outcome(struct outcome *out)

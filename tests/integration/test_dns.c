@@ -1,15 +1,13 @@
 /* Names that move: which address a connection goes to, and what becomes of it
  * when its address leaves the name's answer.  nginx listens on several
  * addresses; the DNS server is the tests' own. */
-#include "client.h"
+#include "nginx.h"
 
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "certs.h"
 #include "dns.h"
-#include "peer.h"
 
 #define NAME "moving.test"
 
@@ -17,35 +15,9 @@ enum {
     PATIENCE_S = 20
 };
 
-static char *certs;
-static struct peer *nginx;
 static struct dns_server *dns;
 static weir_pool *pool;
 static char url[128];
-
-static int start_peer(void **state)
-{
-    (void)state;
-    certs = certs_new();
-    if (!certs)
-        return -1;
-    nginx = peer_start_nginx(certs);
-    return 0;
-}
-
-static int stop_peer(void **state)
-{
-    (void)state;
-    peer_stop(nginx);
-    certs_done(certs);
-    return 0;
-}
-
-static void need_nginx(void)
-{
-    if (!nginx)
-        skip();
-}
 
 /* Every dial asks anew. */
 static weir_pool_options asking(void)
@@ -291,5 +263,5 @@ int main(void)
         TEST(test_servers_that_are_none_are_refused),
     };
 
-    return cmocka_run_group_tests(tests, start_peer, stop_peer);
+    return cmocka_run_group_tests(tests, start_nginx, stop_nginx);
 }

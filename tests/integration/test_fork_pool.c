@@ -1,6 +1,6 @@
 /* fork(), design.md 4.7: the child drops silently what it has inherited, and
  * starts empty; the parent's connections stay as they are.  Over TLS. */
-#include "client.h"
+#include "nginx.h"
 
 #include <dirent.h>
 #include <stdatomic.h>
@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <weir/settings.h>
 
-#include "certs.h"
-#include "peer.h"
 #include "sanitized.h"
 
 enum {
@@ -19,30 +17,8 @@ enum {
     FORKS = 20
 };
 
-static char *certs;
-static struct peer *nginx;
 static char url[64];
 static weir_pool *pool;
-
-static int start_peer(void **state)
-{
-    (void)state;
-    certs = certs_new();
-    if (!certs)
-        return -1;
-    nginx = peer_start_nginx(certs);
-    if (nginx)
-        peer_url(nginx, true, "/102", url, sizeof url);
-    return 0;
-}
-
-static int stop_peer(void **state)
-{
-    (void)state;
-    peer_stop(nginx);
-    certs_done(certs);
-    return 0;
-}
 
 static weir_pool_options trusting(void)
 {
@@ -58,6 +34,8 @@ static int set_up(void **state)
     weir_pool_options options = trusting();
 
     (void)state;
+    if (nginx)
+        peer_url(nginx, true, "/102", url, sizeof url);
     pool = must_open(&options);
     return 0;
 }
@@ -67,12 +45,6 @@ static int tear_down(void **state)
     (void)state;
     weir_pool_free(pool);
     return 0;
-}
-
-static void need_nginx(void)
-{
-    if (!nginx)
-        skip();
 }
 
 /* --- processes ----------------------------------------------------------- */
@@ -399,5 +371,5 @@ int main(void)
         TEST(test_forks_among_busy_threads),
     };
 
-    return cmocka_run_group_tests(tests, start_peer, stop_peer);
+    return cmocka_run_group_tests(tests, start_nginx, stop_nginx);
 }

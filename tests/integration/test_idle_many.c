@@ -1,6 +1,6 @@
 /* Thousands of idle connections: what they cost, and what happens when the
  * server closes them all at once.  The peer is nginx. */
-#include "client.h"
+#include "nginx.h"
 
 #include <openssl/crypto.h>
 #include <stdatomic.h>
@@ -11,8 +11,6 @@
 #include <weir/memory.h>
 
 #include "alloc.h"
-#include "certs.h"
-#include "peer.h"
 
 enum {
     DESCRIPTORS = PEER_CONNECTIONS + 200, /* of each of both sides */
@@ -26,8 +24,6 @@ enum {
 /* Of CPU time in a second. */
 #define STILL_S 0.0005
 
-static char *certs;
-static struct peer *nginx;
 static weir_pool *pool;
 static atomic_uint done;
 static atomic_uint failed;
@@ -77,21 +73,9 @@ static int begin(void **state)
     static const weir_allocator counting = {alloc_malloc, alloc_realloc,
                                             alloc_free};
 
-    (void)state;
-    certs = certs_new();
-    if (!certs || weir_set_allocator(&counting) != WEIR_OK)
+    if (weir_set_allocator(&counting) != WEIR_OK)
         return -1;
-    if (raise_limit())
-        nginx = peer_start_nginx(certs);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    peer_stop(nginx);
-    certs_done(certs);
-    return 0;
+    return raise_limit() ? start_nginx(state) : 0;
 }
 
 static int set_up(void **state)
@@ -122,21 +106,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void need_nginx(void)
-{
-    if (!nginx)
-        skip();
-}
-
 /* --- calls and waiting --------------------------------------------------- */
-
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void on_done(void *user, weir_call *call, weir_response *response,
                     const weir_error *error)
@@ -148,21 +118,6 @@ static void on_done(void *user, weir_call *call, weir_response *response,
     if (!error && weir_response_status(response) != 200)
         atomic_fetch_add(&failed, 1);
     atomic_fetch_add(&done, 1);
-}
-
-/* `count` GETs at once, each of which needs a connection of its own. */
-static void submit(const char *url, unsigned count)
-{
-    static const weir_handlers handlers = {.size = sizeof handlers,
-                                           .on_done = on_done};
-    weir_request *request = must_request("GET", url);
-    weir_error err;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (weir_submit(pool, request, &handlers, NULL, NULL, &err) != WEIR_OK)
-            fail_msg("%s", err.message);
-    }
-    weir_request_free(request);
 }
 
 static void await_done(unsigned count)
@@ -178,21 +133,9 @@ static void await_done(unsigned count)
     atomic_store(&done, 0);
 }
 
-/* GETs to `hosts` addresses beginning with `from`, one address after the other,
- * so that the line is never longer than PER_HOST. */
-static void open_plain(unsigned from, unsigned hosts)
-{
-    char url[64];
-
-    for (unsigned host = from; host < from + hosts; host++) {
-        submit(peer_url_at(nginx, host, "/102", url, sizeof url), PER_HOST);
-        await_done(PER_HOST);
-    }
-}
-
 static void await_idle(uint64_t wanted)
 {
-    const double until = seconds_now() + PATIENCE_S;
+    const double until = seconds_now() + PATIENCE_S / 2;
 
     while (figures_of(pool).idle != wanted) {
         if (seconds_now() > until)
@@ -201,6 +144,44 @@ static void await_idle(uint64_t wanted)
                      (unsigned long long)wanted);
         usleep(1000);
     }
+}
+
+/* `count` GETs at once. */
+static void get_many(const char *url, unsigned count)
+{
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_done = on_done};
+    weir_request *request = must_request("GET", url);
+    weir_error err;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (weir_submit(pool, request, &handlers, NULL, NULL, &err) != WEIR_OK)
+            fail_msg("%s", err.message);
+    }
+    weir_request_free(request);
+    await_done(count);
+}
+
+/* Leaves `count` more connections idle, that have served. */
+static void open_many(const char *url, unsigned count)
+{
+    const uint64_t wanted = figures_of(pool).idle + count;
+
+    assert_int_equal(weir_pool_warm(pool, url, count, NULL), WEIR_OK);
+    await_idle(wanted);
+    assert_int_equal(weir_pool_warm(pool, url, 0, NULL), WEIR_OK);
+    get_many(url, count);
+    await_idle(wanted);
+}
+
+/* Does so with PER_HOST for each of some addresses. */
+static void for_hosts(void (*act)(const char *url, unsigned count),
+                      unsigned from, unsigned hosts)
+{
+    char url[64];
+
+    for (unsigned host = from; host < from + hosts; host++)
+        act(peer_url_at(nginx, host, "/102", url, sizeof url), PER_HOST);
 }
 
 static double cpu_seconds(void)
@@ -249,15 +230,14 @@ static void ten_thousand_plain_ones_are_small_and_still(void **state)
 
     (void)state;
     need_nginx();
-    open_plain(1, 1); /* what they have in common */
+    for_hosts(open_many, 1, 1); /* what they have in common */
     await_stillness();
     before = alloc_bytes();
-    open_plain(2, PEER_ADDRESSES - 1);
-    await_idle(PEER_ADDRESSES * PER_HOST);
+    for_hosts(open_many, 2, PEER_ADDRESSES - 1);
     await_stillness();
     assert_true(cost_of(count, before) <= PLAIN_BYTES_MAX);
     /* They are alive, all of them. */
-    open_plain(1, PEER_ADDRESSES);
+    for_hosts(get_many, 1, PEER_ADDRESSES);
     assert_int_equal(figures_of(pool).dialed, PEER_ADDRESSES * PER_HOST);
     assert_int_equal(figures_of(pool).stale_retries, 0);
 }
@@ -271,9 +251,7 @@ static void two_thousand_tls_ones_are_small(void **state)
     need_nginx();
     peer_url(nginx, true, "/102", url, sizeof url);
     before = alloc_bytes(); /* so with all that they have in common */
-    submit(url, TLS_CONNECTIONS);
-    await_done(TLS_CONNECTIONS);
-    await_idle(TLS_CONNECTIONS);
+    open_many(url, TLS_CONNECTIONS);
     await_stillness();
     assert_true(cost_of(TLS_CONNECTIONS, before) <= TLS_BYTES_MAX);
 }
@@ -285,8 +263,7 @@ static void five_thousand_closed_at_once_are_gone_at_once(void **state)
 
     (void)state;
     need_nginx();
-    open_plain(1, hosts);
-    await_idle(hosts * PER_HOST);
+    for_hosts(open_many, 1, hosts);
     begun = seconds_now();
     assert_true(peer_restart(nginx));
     await_idle(0);
@@ -295,7 +272,7 @@ static void five_thousand_closed_at_once_are_gone_at_once(void **state)
     assert_int_equal(figures_of(pool).open, 0);
     assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_PEER_CLOSED],
                      hosts * PER_HOST);
-    open_plain(1, hosts);
+    for_hosts(get_many, 1, hosts);
     assert_int_equal(figures_of(pool).stale_retries, 0);
     assert_int_equal(figures_of(pool).failures, 0);
 }
@@ -312,5 +289,5 @@ int main(void)
 
     if (!CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free))
         return 1;
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, stop_nginx);
 }

@@ -47,14 +47,6 @@ static int tear_down(void **state)
 
 /* --- waiting ------------------------------------------------------------- */
 
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 typedef bool (*condition)(const weir_pool_figures *figures);
 
 /* Until the figures are so, though nobody calls. */

@@ -43,14 +43,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Sends with one limit of the request's own, and checks how it runs out. */
 static void run_out(weir_request *request, weir_timeout which, double seconds,
                     weir_status code, weir_stage stage)

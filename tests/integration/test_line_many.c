@@ -1,6 +1,6 @@
 /* A long line: 10,000 calls for 100 connections, served in order of arrival,
  * also when half of them give up on the way.  The peer is nginx. */
-#include "client.h"
+#include "nginx.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "certs.h"
-#include "peer.h"
 #include "sanitized.h"
 
 #include <weir/memory.h>
@@ -27,33 +25,18 @@ struct entry {
     weir_status status;
 };
 
-static char *certs;
-static struct peer *nginx;
 static weir_pool *pool;
 static struct entry entries[CALLS];
 static unsigned first_pending; /* the loop's: all before it have ended */
 static unsigned disorders;     /* the loop's */
 static atomic_uint ended;
 
-static int start_peer(void **state)
+static int begin(void **state)
 {
     static const weir_allocator counting = {alloc_malloc, alloc_realloc,
                                             alloc_free};
 
-    (void)state;
-    certs = certs_new();
-    if (!certs || weir_set_allocator(&counting) != WEIR_OK)
-        return -1;
-    nginx = peer_start_nginx(certs);
-    return 0;
-}
-
-static int stop_peer(void **state)
-{
-    (void)state;
-    peer_stop(nginx);
-    certs_done(certs);
-    return 0;
+    return weir_set_allocator(&counting) == WEIR_OK ? start_nginx(state) : -1;
 }
 
 static int set_up(void **state)
@@ -158,8 +141,7 @@ static void assert_settled(void)
 static void test_ten_thousand_are_served_in_order(void **state)
 {
     (void)state;
-    if (!nginx)
-        skip();
+    need_nginx();
     submit_all();
     free_all();
     for (unsigned i = 0; i < CALLS; i++)
@@ -177,8 +159,7 @@ static void test_half_of_them_give_up(void **state)
     unsigned cancelled = 0;
 
     (void)state;
-    if (!nginx)
-        skip();
+    need_nginx();
     submit_all();
     for (unsigned n = 0; n < CALLS / 2; n++) {
         unsigned i;
@@ -210,8 +191,7 @@ static void test_nothing_is_left_of_them(void **state)
     uint64_t held;
 
     (void)state;
-    if (!nginx)
-        skip();
+    need_nginx();
     weir_pool_free(pool);
     held = alloc_held();
     set_up(state);
@@ -231,5 +211,5 @@ int main(void)
         TEST(test_nothing_is_left_of_them),
     };
 
-    return cmocka_run_group_tests(tests, start_peer, stop_peer);
+    return cmocka_run_group_tests(tests, begin, stop_nginx);
 }
