@@ -19,6 +19,9 @@ static const char help[] =
     "      --scenario NAME    only this one; may be given again\n"
     "  -n, --requests N       requests in a run (with a URL: 100)\n"
     "  -c, --concurrency N    at a time (with a URL: 1)\n"
+    "      --driver NAME      loop: asynchronous calls on one thread "
+    "(default);\n"
+    "                         blocking: a thread for each request at a time\n"
     "      --rounds N         rounds, each with the pool and without (25)\n"
     "      --json             one JSON document with every sample\n"
     "      --cacert FILE      trust these certificates alone (with a URL)\n"
@@ -26,15 +29,18 @@ static const char help[] =
     "      --config FILE      settings on top of all layers\n\n"
     "Exit codes: 0 measured, 1 a request failed, 2 bad usage or settings.\n";
 
+const char *const bench_driver_names[] = {
+    [DRIVER_LOOP] = "loop", [DRIVER_BLOCKING] = "blocking", NULL};
+
 static const struct scenario scenarios[] = {
     {"versions", "10 JSON documents of 60 KB over TLS, one after another",
-     ORIGIN_DOCUMENT, true, 10, 1, NULL},
+     ORIGIN_DOCUMENT, true, 10, 1, NULL, DRIVER_LOOP},
     {"health", "20 small checks, one after another", ORIGIN_CHECK, false, 20, 1,
-     NULL},
+     NULL, DRIVER_LOOP},
     {"providers", "5 small checks at once, 10 times", ORIGIN_CHECK, false, 50,
-     5, NULL},
+     5, NULL, DRIVER_LOOP},
     {"concurrent", "400 small requests, 16 at a time", ORIGIN_CHECK, false, 400,
-     16, NULL},
+     16, NULL, DRIVER_LOOP},
 };
 
 enum {
@@ -52,6 +58,7 @@ struct bench_options {
     long requests;    /* 0: the scenario's */
     long concurrency; /* 0: the scenario's */
     long rounds;
+    enum driver driver;
 };
 
 /* --- the command line ---------------------------------------------------- */
@@ -77,6 +84,22 @@ static bool want(struct bench_options *options, const char *name)
     return false;
 }
 
+static bool choose_driver(struct bench_options *options, const char *name)
+{
+    const char *near = cli_suggest(name, bench_driver_names);
+
+    for (int i = 0; bench_driver_names[i]; i++) {
+        if (strcmp(name, bench_driver_names[i]) == 0) {
+            options->driver = (enum driver)i;
+            return true;
+        }
+    }
+    cli_usage_error("bench",
+                    "--driver: found '%s', expected loop or blocking%s%s", name,
+                    near ? "; did you mean " : "", near ? near : "");
+    return false;
+}
+
 static bool take_option(struct bench_options *options, int option)
 {
     switch (option) {
@@ -88,6 +111,8 @@ static bool take_option(struct bench_options *options, int option)
     case 'c':
         return cli_count("bench", "--concurrency", optarg, 1, 1000,
                          &options->concurrency);
+    case 'd':
+        return choose_driver(options, optarg);
     case 'r':
         return cli_count("bench", "--rounds", optarg, 1, 10000,
                          &options->rounds);
@@ -117,6 +142,7 @@ static int parse(int argc, char **argv, struct bench_options *options)
         {"scenario", required_argument, NULL, 's'},
         {"requests", required_argument, NULL, 'n'},
         {"concurrency", required_argument, NULL, 'c'},
+        {"driver", required_argument, NULL, 'd'},
         {"rounds", required_argument, NULL, 'r'},
         {"json", no_argument, NULL, 'j'},
         {"cacert", required_argument, NULL, 'a'},
@@ -183,10 +209,12 @@ static void free_measured(struct measured *measured)
 static void print_title(const struct bench_options *options)
 {
     printf("weir %s: with the pool against a connection for each request\n"
-           "%ld rounds; each run is a process of its own with a pool that is\n"
+           "driver %s; %ld rounds; each run is a process of its own with a "
+           "pool that is\n"
            "empty at its start; in every other round the order is reversed;\n"
            "times on the monotonic clock, CPU of the client process alone\n",
-           weir_version(), options->rounds);
+           weir_version(), bench_driver_names[options->driver],
+           options->rounds);
 }
 
 static void print_closing(const struct measured *measured, size_t count)
@@ -240,14 +268,18 @@ static size_t choose(const struct bench_options *options, struct scenario *list)
     size_t count = 0;
 
     if (options->url) {
-        list[count++] = (struct scenario){"url", options->url, NULL, false, 100,
-                                          1,     options->url};
+        list[count++] = (struct scenario){.name = "url",
+                                          .summary = options->url,
+                                          .requests = 100,
+                                          .concurrency = 1,
+                                          .url = options->url};
     }
     for (size_t i = 0; !options->url && i < SCENARIOS; i++) {
         if (!options->any_wanted || options->is_wanted[i])
             list[count++] = scenarios[i];
     }
     for (size_t i = 0; i < count; i++) {
+        list[i].driver = options->driver;
         if (options->requests)
             list[i].requests = options->requests;
         if (options->concurrency)

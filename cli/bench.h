@@ -32,6 +32,14 @@ void origin_stop(struct origin *origin);
 
 /* --- runs ---------------------------------------------------------------- */
 
+/* Who makes the requests of a run. */
+enum driver {
+    DRIVER_LOOP,     /* asynchronous calls on a thread of weir's */
+    DRIVER_BLOCKING, /* as many threads as there are requests at a time */
+};
+
+extern const char *const bench_driver_names[]; /* by driver, then NULL */
+
 struct scenario {
     const char *name;
     const char *summary;
@@ -40,6 +48,7 @@ struct scenario {
     long requests; /* in a run */
     long concurrency;
     const char *url;
+    enum driver driver;
 };
 
 enum mode {
@@ -61,6 +70,9 @@ struct run {
     char error[256];   /* of the first that failed */
 };
 
+/* Makes the requests of a scenario; fills in the latencies and failures. */
+void bench_drive(const struct scenario *scenario, weir_pool *pool,
+                 const char *url, struct run *run);
 /* Runs a scenario once in a process of its own.  false: it has complained. */
 bool bench_run(const struct scenario *scenario, const char *url,
                const weir_pool_options *options, enum mode mode,

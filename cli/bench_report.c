@@ -174,8 +174,10 @@ void report_json(const struct measured *measured, size_t count, FILE *out)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(scenarios, scenario_json(&measured[i]));
-    root = json_pack("{s:s, s:I, s:o}", "version", weir_version(), "rounds",
-                     (json_int_t)measured[0].rounds, "scenarios", scenarios);
+    root =
+        json_pack("{s:s, s:s, s:I, s:o}", "version", weir_version(), "driver",
+                  bench_driver_names[measured[0].scenario->driver], "rounds",
+                  (json_int_t)measured[0].rounds, "scenarios", scenarios);
     json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     fputc('\n', out);
     json_decref(root);

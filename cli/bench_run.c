@@ -1,8 +1,6 @@
 /* One measured run: a scenario, once, in a process of its own, so that CPU time
  * and peak memory are this run's alone. */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,53 +8,6 @@
 #include <unistd.h>
 
 #include "bench.h"
-
-/* What the threads of a run share. */
-struct shared {
-    weir_pool *pool;
-    const char *url;
-    size_t total;
-    atomic_size_t next;
-    double *latencies;
-    pthread_mutex_t lock;
-    uint64_t failed;
-    char error[256];
-};
-
-static void note_failure(struct shared *shared, const char *message)
-{
-    pthread_mutex_lock(&shared->lock);
-    if (shared->failed++ == 0)
-        snprintf(shared->error, sizeof shared->error, "%s", message);
-    pthread_mutex_unlock(&shared->lock);
-}
-
-static void *work(void *user)
-{
-    struct shared *shared = user;
-    weir_request *request;
-    weir_error err;
-
-    if (weir_request_new("GET", shared->url, &request, &err) != WEIR_OK) {
-        note_failure(shared, err.message);
-        return NULL;
-    }
-    for (;;) {
-        const size_t i = atomic_fetch_add(&shared->next, 1);
-        const double begun = cli_now();
-        weir_response *response;
-
-        if (i >= shared->total)
-            break;
-        if (weir_fetch(shared->pool, request, &response, &err) != WEIR_OK)
-            note_failure(shared, err.message);
-        else
-            weir_response_free(response);
-        shared->latencies[i] = cli_now() - begun;
-    }
-    weir_request_free(request);
-    return NULL;
-}
 
 static double cpu_seconds(const struct rusage *usage)
 {
@@ -93,55 +44,36 @@ static long read_peak(void)
     return peak;
 }
 
-static void run_threads(struct shared *shared, long concurrency)
-{
-    pthread_t *threads = cli_alloc((size_t)concurrency * sizeof *threads);
-    long started = 0;
-
-    while (started + 1 < concurrency &&
-           pthread_create(&threads[started], NULL, work, shared) == 0)
-        started++;
-    work(shared);
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-    free(threads);
-}
-
 /* In the child: runs and measures. */
 static void measure(const struct scenario *scenario, const char *url,
                     const weir_pool_options *options, struct run *run)
 {
-    struct shared shared = {.url = url,
-                            .total = (size_t)scenario->requests,
-                            .lock = PTHREAD_MUTEX_INITIALIZER};
+    weir_pool *pool;
     weir_pool_figures figures = {.size = sizeof figures};
     struct rusage before;
     struct rusage after;
     weir_error err;
     double begun;
 
-    shared.latencies = cli_alloc(shared.total * sizeof *shared.latencies);
-    run->latencies = shared.latencies;
-    run->count = shared.total;
+    run->count = (size_t)scenario->requests;
+    run->latencies = cli_alloc(run->count * sizeof *run->latencies);
     reset_peak();
     getrusage(RUSAGE_SELF, &before);
     begun = cli_now();
-    if (weir_pool_open(options, &shared.pool, &err) != WEIR_OK) {
-        run->failed = shared.total;
+    if (weir_pool_open(options, &pool, &err) != WEIR_OK) {
+        run->failed = run->count;
         snprintf(run->error, sizeof run->error, "%s", err.message);
         return;
     }
-    run_threads(&shared, scenario->concurrency);
-    weir_pool_stats(shared.pool, &figures);
-    weir_pool_free(shared.pool);
+    bench_drive(scenario, pool, url, run);
+    weir_pool_stats(pool, &figures);
+    weir_pool_free(pool);
     run->wall = cli_now() - begun;
     getrusage(RUSAGE_SELF, &after);
     run->cpu = cpu_seconds(&after) - cpu_seconds(&before);
     run->memory = read_peak();
     run->opened = figures.dialed;
     run->reused = figures.reused;
-    run->failed = shared.failed;
-    memcpy(run->error, shared.error, sizeof run->error);
 }
 
 static bool write_all(int fd, const void *bytes, size_t len)

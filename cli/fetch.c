@@ -2,19 +2,33 @@
 #include "fetch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the threads of one run share. */
+/* What the transfers of one run share.  They end, and begin others, on the
+ * pool's loop, while the main thread waits. */
 struct run {
     const struct fetch_options *options;
     const struct jobs *jobs;
     weir_pool *pool;
-    atomic_size_t next;
-    atomic_size_t failed;
-    atomic_bool is_stopped; /* standard output is gone */
-    pthread_mutex_t out;    /* one result at a time is printed */
+    pthread_mutex_t lock; /* over the rest, and over what is printed */
+    pthread_cond_t ended;
+    size_t next;
+    size_t in_flight;
+    size_t failed;
+    bool is_stopped; /* standard output is gone */
+};
+
+/* A job on its way, with where its body goes. */
+struct errand {
+    struct transfer transfer; /* first */
+    struct run *run;
+    struct whole_file whole;
+    char *held; /* what is for standard output, in parallel */
+    size_t held_len;
 };
 
 static atomic_bool interrupted;
@@ -97,100 +111,146 @@ static void tell_failure(const struct fetch_options *options,
 }
 
 /* Everything printed at once, so that no two results are interleaved. */
-static void print_locked(struct run *run, const struct job *job,
-                         const struct outcome *outcome, const char *held,
-                         size_t held_len)
+static void print_locked(struct run *run, const struct errand *errand)
 {
     char *line;
 
     if (run->options->report) {
-        line = fetch_report(run->options, job, outcome);
+        line = fetch_report(run->options, errand->transfer.job,
+                            &errand->transfer.outcome);
         fputs(line, stdout);
         fputc('\n', stdout);
         free(line);
-    } else if (held) {
-        fwrite(held, 1, held_len, stdout);
+    } else if (errand->held) {
+        fwrite(errand->held, 1, errand->held_len, stdout);
     }
     if (fflush(stdout) != 0)
-        atomic_store(&run->is_stopped, true);
+        run->is_stopped = true;
 }
 
-static void run_job(struct run *run, const struct job *job)
+/* false: it has complained. */
+static bool open_sink(struct errand *errand)
 {
-    const struct fetch_options *options = run->options;
-    const bool is_alone = options->parallel == 1;
-    struct whole_file whole = {0};
-    struct sink sink = {0};
-    struct outcome outcome;
-    char *held = NULL; /* what is for standard output, in parallel */
-    size_t held_len = 0;
-    bool is_bad;
+    const struct fetch_options *options = errand->run->options;
+    struct sink *sink = &errand->transfer.sink;
 
-    if (job->output) {
-        if (!whole_open(&whole, job->output)) {
-            atomic_fetch_add(&run->failed, 1);
-            return;
-        }
-        sink.file = whole.file;
+    if (errand->transfer.job->output) {
+        if (!whole_open(&errand->whole, errand->transfer.job->output))
+            return false;
+        sink->file = errand->whole.file;
     } else if (options->report) {
-        sink.keep_body = !options->no_body;
-    } else if (is_alone) {
-        sink.file = stdout;
+        sink->keep_body = !options->no_body;
+    } else if (options->parallel == 1) {
+        sink->file = stdout;
     } else {
-        sink.file = open_memstream(&held, &held_len);
-        sink.is_bounded = true;
+        sink->file = open_memstream(&errand->held, &errand->held_len);
+        sink->is_bounded = true;
     }
-    fetch_transfer(options, run->pool, job, &sink, &outcome);
-    is_bad = is_failure(options, &outcome);
-    if (whole.file && !whole_close(&whole, outcome.err.code == WEIR_OK))
+    return true;
+}
+
+/* The transfer has ended, or could not begin: tells of it. */
+static void end_errand(struct errand *errand)
+{
+    struct run *run = errand->run;
+    const struct sink *sink = &errand->transfer.sink;
+    const struct outcome *outcome = &errand->transfer.outcome;
+    bool is_bad = is_failure(run->options, outcome);
+
+    if (errand->whole.file &&
+        !whole_close(&errand->whole, outcome->err.code == WEIR_OK))
         is_bad = true;
-    if (sink.is_bounded && sink.file)
-        fclose(sink.file);
-    pthread_mutex_lock(&run->out);
+    if (sink->is_bounded && sink->file)
+        fclose(sink->file);
+    pthread_mutex_lock(&run->lock);
     progress_hide();
-    print_locked(run, job, &outcome, held, held_len);
-    if (is_bad) {
-        atomic_fetch_add(&run->failed, 1);
-        tell_failure(options, job, &outcome);
-    }
-    pthread_mutex_unlock(&run->out);
-    if (sink.failed && sink.file == stdout)
-        atomic_store(&run->is_stopped, true);
-    free(held);
-    fetch_free_outcome(&outcome);
+    print_locked(run, errand);
+    if (is_bad)
+        tell_failure(run->options, errand->transfer.job, outcome);
+    run->failed += is_bad;
+    if (sink->failed && sink->file == stdout)
+        run->is_stopped = true;
+    pthread_mutex_unlock(&run->lock);
+    free(errand->held);
+    free(outcome->body);
+    free(errand);
     progress_job_done();
 }
 
 /* --- all jobs ------------------------------------------------------------ */
 
-static void *work(void *user)
+static void on_end(struct transfer *transfer);
+
+/* The next job, or NULL. */
+static const struct job *take_job(struct run *run)
 {
-    struct run *run = user;
+    const struct job *job = NULL;
 
-    for (;;) {
-        const size_t i = atomic_fetch_add(&run->next, 1);
-
-        if (i >= run->jobs->count || interrupted ||
-            atomic_load(&run->is_stopped))
-            return NULL;
-        run_job(run, &run->jobs->list[i]);
+    pthread_mutex_lock(&run->lock);
+    if (run->next < run->jobs->count && !interrupted && !run->is_stopped) {
+        job = &run->jobs->list[run->next++];
+        run->in_flight++;
     }
+    pthread_mutex_unlock(&run->lock);
+    return job;
+}
+
+static void leave(struct run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    if (--run->in_flight == 0)
+        pthread_cond_signal(&run->ended);
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* false: it is over already. */
+static bool begin_errand(struct run *run, const struct job *job)
+{
+    struct errand *errand = cli_alloc(sizeof *errand);
+
+    errand->run = run;
+    errand->transfer.options = run->options;
+    errand->transfer.job = job;
+    errand->transfer.on_end = on_end;
+    if (!open_sink(errand)) {
+        free(errand);
+        pthread_mutex_lock(&run->lock);
+        run->failed++;
+        pthread_mutex_unlock(&run->lock);
+        return false;
+    }
+    if (transfer_begin(&errand->transfer, run->pool))
+        return true;
+    end_errand(errand);
+    return false;
+}
+
+/* Puts one more job on its way, if any is left. */
+static void begin_next(struct run *run)
+{
+    const struct job *job;
+
+    while ((job = take_job(run)) != NULL && !begin_errand(run, job))
+        leave(run);
+}
+
+static void on_end(struct transfer *transfer)
+{
+    struct run *run = ((struct errand *)transfer)->run;
+
+    end_errand((struct errand *)transfer);
+    begin_next(run);
+    leave(run);
 }
 
 static void run_jobs(struct run *run)
 {
-    const size_t wanted = (size_t)run->options->parallel;
-    const size_t count = wanted < run->jobs->count ? wanted : run->jobs->count;
-    pthread_t *threads = cli_alloc(count * sizeof *threads);
-    size_t started = 0;
-
-    while (started + 1 < count &&
-           pthread_create(&threads[started], NULL, work, run) == 0)
-        started++;
-    work(run);
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-    free(threads);
+    for (long i = 0; i < run->options->parallel; i++)
+        begin_next(run);
+    pthread_mutex_lock(&run->lock);
+    while (run->in_flight > 0)
+        pthread_cond_wait(&run->ended, &run->lock);
+    pthread_mutex_unlock(&run->lock);
 }
 
 static void print_stats(weir_pool *pool)
@@ -215,8 +275,10 @@ static void print_stats(weir_pool *pool)
 
 static int fetch(const struct fetch_options *options, const struct jobs *jobs)
 {
-    struct run run = {
-        .options = options, .jobs = jobs, .out = PTHREAD_MUTEX_INITIALIZER};
+    struct run run = {.options = options,
+                      .jobs = jobs,
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .ended = PTHREAD_COND_INITIALIZER};
     pthread_t watcher;
     weir_error err;
 

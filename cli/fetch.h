@@ -2,8 +2,6 @@
 #ifndef WEIR_CLI_FETCH_H
 #define WEIR_CLI_FETCH_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -75,10 +73,10 @@ void fetch_free_jobs(struct jobs *jobs);
 
 /* How a transfer went. */
 struct outcome {
-    weir_response *response; /* NULL when there was none */
-    weir_error err;          /* code WEIR_OK: all went well */
-    char *body;              /* with keep_body */
-    size_t body_len;         /* bytes received, kept or not */
+    const weir_response *response; /* NULL when there was none */
+    weir_error err;                /* code WEIR_OK: all went well */
+    char *body;                    /* with keep_body */
+    size_t body_len;               /* bytes received, kept or not */
     double elapsed;
 };
 
@@ -90,11 +88,21 @@ struct sink {
     bool failed;     /* the file could not be written; errno says why */
 };
 
-/* Fetches one job and hands its body on as it comes. */
-void fetch_transfer(const struct fetch_options *options, weir_pool *pool,
-                    const struct job *job, struct sink *sink,
-                    struct outcome *outcome);
-void fetch_free_outcome(struct outcome *outcome);
+/* One job on its way. */
+struct transfer {
+    const struct fetch_options *options;
+    const struct job *job;
+    struct sink sink;
+    struct outcome outcome;
+    double begun;
+    /* It has ended: the outcome says how, and its response is valid in this
+     * call, which comes on the pool's loop. */
+    void (*on_end)(struct transfer *transfer);
+};
+
+/* Begins a transfer, whose body goes to the sink as it comes.  false: it could
+ * not begin, on_end will not come, and the outcome says why. */
+bool transfer_begin(struct transfer *transfer, weir_pool *pool);
 
 /* The --report json line for a job; a JSON text without line end, to free. */
 char *fetch_report(const struct fetch_options *options, const struct job *job,

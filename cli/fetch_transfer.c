@@ -1,4 +1,4 @@
-/* weir fetch: one job through the pool. */
+/* weir fetch: one job through the pool, as an asynchronous call. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +121,32 @@ static weir_request *make_request(const struct fetch_options *options,
     return NULL;
 }
 
-/* Hands body bytes on.  false: the sink is full or broken. */
+/* --- on the way ---------------------------------------------------------- */
+
+/* The transfer fails for a reason of the command's own; the call ends as
+ * cancelled then. */
+static void give_up(struct transfer *transfer, weir_call *call,
+                    weir_status status, weir_error_class error_class,
+                    int system_code)
+{
+    weir_error *err = &transfer->outcome.err;
+
+    *err = (weir_error){.code = status,
+                        .error_class = error_class,
+                        .stage = WEIR_STAGE_BODY,
+                        .system_code = system_code,
+                        .may_have_been_processed = true};
+    if (status == WEIR_E_LIMIT)
+        snprintf(err->message, sizeof err->message,
+                 "response body is larger than max_body (%llu bytes)",
+                 (unsigned long long)transfer->options->pool.max_body);
+    else
+        snprintf(err->message, sizeof err->message, "write: %s",
+                 strerror(system_code));
+    weir_call_cancel(call);
+}
+
+/* Hands body bytes on.  false: the sink is full or broken; errno says why. */
 static bool deliver(struct sink *sink, struct outcome *outcome,
                     const char *bytes, size_t len)
 {
@@ -141,44 +166,6 @@ static bool deliver(struct sink *sink, struct outcome *outcome,
     return true;
 }
 
-static void read_body(const struct fetch_options *options, struct sink *sink,
-                      struct outcome *outcome)
-{
-    char buf[65536];
-    const uint64_t length = weir_response_length(outcome->response);
-
-    for (;;) {
-        size_t len;
-
-        if (weir_response_read(outcome->response, buf, sizeof buf, &len,
-                               &outcome->err) != WEIR_OK ||
-            len == 0)
-            return;
-        progress_bytes(len, length);
-        if ((sink->keep_body || sink->is_bounded) &&
-            len > options->pool.max_body - outcome->body_len) {
-            outcome->err = (weir_error){.code = WEIR_E_LIMIT,
-                                        .error_class = WEIR_CLASS_LIMIT,
-                                        .stage = WEIR_STAGE_BODY,
-                                        .may_have_been_processed = true};
-            snprintf(outcome->err.message, sizeof outcome->err.message,
-                     "response body is larger than max_body (%llu bytes)",
-                     (unsigned long long)options->pool.max_body);
-            return;
-        }
-        if (!deliver(sink, outcome, buf, len)) {
-            outcome->err = (weir_error){.code = WEIR_E_FILE,
-                                        .error_class = WEIR_CLASS_LOCAL,
-                                        .stage = WEIR_STAGE_BODY,
-                                        .system_code = errno,
-                                        .may_have_been_processed = true};
-            snprintf(outcome->err.message, sizeof outcome->err.message,
-                     "write: %s", strerror(errno));
-            return;
-        }
-    }
-}
-
 static void write_head(const weir_response *response, FILE *file)
 {
     const weir_slice reason = weir_response_reason(response);
@@ -195,27 +182,67 @@ static void write_head(const weir_response *response, FILE *file)
     fputs("\r\n", file);
 }
 
-void fetch_transfer(const struct fetch_options *options, weir_pool *pool,
-                    const struct job *job, struct sink *sink,
-                    struct outcome *outcome)
+static void on_response(void *user, weir_call *call, weir_response *response)
 {
-    const double begun = cli_now();
-    weir_request *request;
+    struct transfer *transfer = user;
+    const struct fetch_options *options = transfer->options;
 
-    *outcome = (struct outcome){0};
-    request = make_request(options, job, &outcome->err);
-    if (request && weir_send(pool, request, &outcome->response,
-                             &outcome->err) == WEIR_OK) {
-        if (sink->file && (options->include || options->head))
-            write_head(outcome->response, sink->file);
-        read_body(options, sink, outcome);
-    }
-    weir_request_free(request);
-    outcome->elapsed = cli_now() - begun;
+    (void)call;
+    transfer->outcome.response = response;
+    if (transfer->sink.file && (options->include || options->head))
+        write_head(response, transfer->sink.file);
 }
 
-void fetch_free_outcome(struct outcome *outcome)
+static weir_flow on_body(void *user, weir_call *call, const void *data,
+                         size_t len)
 {
-    weir_response_free(outcome->response);
-    free(outcome->body);
+    struct transfer *transfer = user;
+    struct outcome *outcome = &transfer->outcome;
+    const struct sink *sink = &transfer->sink;
+
+    if (outcome->err.code != WEIR_OK)
+        return WEIR_FLOW_ON; /* it has been given up */
+    progress_bytes(len, weir_response_length(outcome->response));
+    if ((sink->keep_body || sink->is_bounded) &&
+        len > transfer->options->pool.max_body - outcome->body_len)
+        give_up(transfer, call, WEIR_E_LIMIT, WEIR_CLASS_LIMIT, 0);
+    else if (!deliver(&transfer->sink, outcome, data, len))
+        give_up(transfer, call, WEIR_E_FILE, WEIR_CLASS_LOCAL, errno);
+    return WEIR_FLOW_ON;
+}
+
+static void on_done(void *user, weir_call *call, weir_response *response,
+                    const weir_error *error)
+{
+    struct transfer *transfer = user;
+    struct outcome *outcome = &transfer->outcome;
+
+    (void)call;
+    outcome->response = response;
+    outcome->elapsed = cli_now() - transfer->begun;
+    if (error && outcome->err.code == WEIR_OK)
+        outcome->err = *error;
+    transfer->on_end(transfer);
+}
+
+bool transfer_begin(struct transfer *transfer, weir_pool *pool)
+{
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_response = on_response,
+                                           .on_body = on_body,
+                                           .on_done = on_done};
+    weir_error err;
+    weir_request *request;
+    bool has_begun;
+
+    transfer->begun = cli_now();
+    request = make_request(transfer->options, transfer->job, &err);
+    has_begun = request && weir_submit(pool, request, &handlers, transfer, NULL,
+                                       &err) == WEIR_OK;
+    weir_request_free(request);
+    if (!has_begun) {
+        transfer->outcome.err = err;
+        transfer->outcome.elapsed = cli_now() - transfer->begun;
+    }
+    return has_begun;
 }

@@ -102,8 +102,10 @@ enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
 
     if (atomic_load_explicit(&response->conn->is_cut, memory_order_relaxed)) {
         wr_error_set(err, WEIR_E_CLOSED,
-                     "the pool was closed and its grace is over, or the "
-                     "process has forked");
+                     response->conn->id
+                         ? "the pool was closed and its grace is over"
+                         : "the connection stays with the process that forked "
+                           "this one");
         return WR_STEP_ERROR;
     }
     if (transport->tls)

@@ -43,6 +43,19 @@ class Bench(Case):
         self.assertRegex(last, rb"^at least 15 % faster with the pool: "
                                rb"health (yes|NO) \(-?[0-9.]+ %\)$")
 
+    def test_both_drivers(self):
+        for driver in ("loop", "blocking"):
+            server = self.serve(lambda _: ok())
+            done = bench("--json", "--driver", driver, "-n", "30", "-c", "3",
+                         server.url())
+            self.assertEqual(done.returncode, 0, done.stderr)
+            document = json.loads(done.stdout)
+            self.assertEqual(document["driver"], driver)
+            scenario, = document["scenarios"]
+            self.assertLessEqual(scenario["pooled"]["opened_per_run"], 3)
+            self.assertEqual(scenario["unpooled"]["opened_per_run"], 30)
+            self.assertEqual(len(server.requests), 30 * 2 * 2)
+
     def test_own_url(self):
         server = self.serve(lambda _: ok())
         done = bench("--json", "-n", "10", "-c", "2", server.url())
@@ -61,6 +74,8 @@ class Bench(Case):
                 (["--scenario", "helth"], b"did you mean health"),
                 (["-n", "0"], b"from 1 to"),
                 (["--insecure"], b"need a URL"),
+                (["--driver", "threads"], b"expected loop or blocking"),
+                (["--driver", "lop"], b"did you mean loop"),
                 (["http://a/", "http://b/"], b"more than one URL")):
             done = weir("bench", *args)
             self.assertEqual(done.returncode, 2, args)

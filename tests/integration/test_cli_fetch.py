@@ -3,10 +3,13 @@
 import base64
 import json
 import os
+import signal
 import socket
+import subprocess
+import threading
 import unittest
 
-from weir_cli import Case, ok, reports, weir
+from weir_cli import WEIR, Case, ok, reports, weir
 
 
 def echo(request):
@@ -160,6 +163,60 @@ class Many(Case):
         self.assertEqual(lines, sorted(b"/%d" % i * 1 and (b"/%d" % i) * 2000
                                        for i in range(60)))
         self.assertLessEqual(server.connections, 8)
+
+    def test_parallel_failures_stand_beside_successes(self):
+        server = self.serve(lambda r: ok(r.split()[1] + b"\n"))
+        urls = [server.url(f"/{i}") for i in range(20)]
+        urls[7] = "http://127.0.0.1:1/"
+        urls[13] = "http://:80/"
+        done = weir("fetch", "--parallel", "5", *urls)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(sorted(done.stdout.split()),
+                         sorted(b"/%d" % i for i in range(20)
+                                if i not in (7, 13)))
+        self.assertIn(b"connection refused", done.stderr)
+        self.assertIn(b"fetch http://:80/: ", done.stderr)
+
+    def test_no_more_than_asked_for_are_under_way(self):
+        lock = threading.Lock()
+        at_work, most = 0, 0
+
+        def answer(_):
+            nonlocal at_work, most
+            with lock:
+                at_work += 1
+                most = max(most, at_work)
+            with lock:
+                at_work -= 1
+            return ok()
+
+        server = self.serve(answer)
+        done = weir("fetch", "--parallel", "4", *[server.url()] * 40)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, b"ok" * 40)
+        self.assertLessEqual(most, 4)
+        self.assertLessEqual(server.connections, 4)
+
+    def test_an_interrupt_ends_all_of_them(self):
+        asked = threading.Semaphore(0)
+        ended = threading.Event()
+
+        def hang(_):
+            asked.release()
+            ended.wait(20)
+            return ok()
+
+        server = self.serve(hang)
+        process = subprocess.Popen(
+            [WEIR, "fetch", "--parallel", "3", *[server.url()] * 9],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3):
+            self.assertTrue(asked.acquire(timeout=20))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        ended.set()
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(errors.count(b"the pool was closed"), 3)
 
     def test_input_objects(self):
         server = self.serve(echo)
