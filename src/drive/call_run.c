@@ -627,6 +627,17 @@ static void begin_granted(struct wr_loop *loop, struct weir_call *call)
     begin(loop, call);
 }
 
+/* Cancelled before it has begun: its connection goes back untouched, and the
+ * news of that, which is in the inbox, ends it. */
+static void withdraw(struct wr_loop *loop, struct weir_call *call)
+{
+    struct wr_conn *conn = call->response->conn;
+
+    leave_conn(call);
+    call->response->conn = NULL;
+    give_conn_back(loop, conn);
+}
+
 /* The line has brought a connection. */
 static void granted(struct wr_loop *loop, struct weir_call *call,
                     struct wr_conn *conn)
@@ -654,12 +665,14 @@ void wr_calls_begin_ready(struct wr_loop *loop)
 
     while ((call = TAILQ_FIRST(&loop->ready)) != NULL) {
         TAILQ_REMOVE(&loop->ready, call, again);
-        if (welcome(loop, call)) {
-            begin_granted(loop, call);
-        } else {
+        if (!welcome(loop, call)) {
             wr_error_no_memory(&err);
             err.stage = WEIR_STAGE_WAIT;
             fail(loop, call, &err);
+        } else if (atomic_load(&call->wants_cancel)) {
+            withdraw(loop, call);
+        } else {
+            begin_granted(loop, call);
         }
     }
 }
