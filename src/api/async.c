@@ -32,7 +32,7 @@ void weir_call_cancel(weir_call *call)
 void weir_call_pause(weir_call *call)
 {
     if (call)
-        atomic_store(&call->is_paused, true);
+        atomic_store(&call->flow, WR_FLOW_PAUSED);
 }
 
 void weir_call_resume(weir_call *call)
