@@ -720,6 +720,7 @@ void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
         err = call->waiter.error;
         fail(loop, call, &err);
     } else if (news->is_resumed) {
+        call->heard_ns = loop->now_ns; /* nobody has listened meanwhile */
         wr_call_go_on(loop, call);
     } else {
         set_timer(loop, call);
