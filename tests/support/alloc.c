@@ -1,10 +1,12 @@
 #include "alloc.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 static atomic_uint_least64_t calls;
 static atomic_uint_least64_t held;
+static atomic_uint_least64_t held_bytes;
 static atomic_uint_least64_t failures;
 static atomic_uint_least64_t countdown; /* 0 = off */
 
@@ -31,15 +33,19 @@ void *alloc_malloc(size_t size)
 
     if (ptr)
         atomic_fetch_add(&held, 1);
+    atomic_fetch_add(&held_bytes, malloc_usable_size(ptr));
     return ptr;
 }
 
 void *alloc_realloc(void *ptr, size_t size)
 {
+    const size_t before = malloc_usable_size(ptr);
     void *moved = must_fail() ? NULL : realloc(ptr, size);
 
     if (moved && !ptr)
         atomic_fetch_add(&held, 1);
+    if (moved)
+        atomic_fetch_add(&held_bytes, malloc_usable_size(moved) - before);
     return moved;
 }
 
@@ -47,6 +53,7 @@ void alloc_free(void *ptr)
 {
     if (ptr)
         atomic_fetch_sub(&held, 1);
+    atomic_fetch_sub(&held_bytes, malloc_usable_size(ptr));
     free(ptr);
 }
 
@@ -58,6 +65,11 @@ uint64_t alloc_calls(void)
 uint64_t alloc_held(void)
 {
     return atomic_load(&held);
+}
+
+uint64_t alloc_held_bytes(void)
+{
+    return atomic_load(&held_bytes);
 }
 
 void alloc_fail_at(uint64_t nth)

@@ -19,8 +19,9 @@ void alloc_free(void *ptr);
 
 /* Calls so far that asked for memory, a realloc among them. */
 uint64_t alloc_calls(void);
-/* Blocks that have not been freed. */
+/* Blocks that have not been freed, and their bytes. */
 uint64_t alloc_held(void);
+uint64_t alloc_held_bytes(void);
 /* Fails the nth call from now, counted from 1, and only that one; 0 = none. */
 void alloc_fail_at(uint64_t nth);
 /* Calls failed so far. */
