@@ -114,7 +114,9 @@ int weir_pool_timeout(weir_pool *pool)
         return -1;
     pthread_mutex_lock(&pool->lock);
     loop = external_locked(pool, NULL);
-    if (loop && loop->is_running)
+    if (loop && loop->is_stopping)
+        until_ns = WR_NEVER; /* the pool is closed */
+    else if (loop && loop->is_running)
         until_ns = loop->sleeps_until_ns; /* another thread's to tell */
     else if (loop)
         until_ns = loop->sleeps_until_ns = wr_loop_due_locked(loop);

@@ -6,11 +6,12 @@
 #include "drive/loop.h"
 #include "net/clock.h"
 
-/* The external loop that nobody runs at the moment, or NULL. */
+/* The external loop that nobody runs at the moment, or NULL; the end of a close
+ * is for the thread that closes alone. */
 static struct wr_loop *loop_to_run(const struct weir_pool *pool)
 {
     if (pool->options.loop != WEIR_LOOP_EXTERNAL || !pool->loop_count ||
-        pool->loops[0]->is_running)
+        pool->loops[0]->is_running || pool->loops[0]->is_stopping)
         return NULL;
     return pool->loops[0];
 }
