@@ -120,6 +120,8 @@ int weir_pool_timeout(weir_pool *pool)
         until_ns = loop->sleeps_until_ns; /* another thread's to tell */
     else if (loop)
         until_ns = loop->sleeps_until_ns = wr_loop_due_locked(loop);
+    if (loop)
+        loop->told_ns = until_ns;
     pthread_mutex_unlock(&pool->lock);
     return wr_poll_timeout(until_ns, wr_now());
 }
