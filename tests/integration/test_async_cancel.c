@@ -474,57 +474,28 @@ static void test_cancel_straight_after_submitting(void **state)
     assert_usable();
 }
 
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_reached;
-    bool is_open;
-};
-
-static struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER,
-                           false, false};
+static struct gate gate;
 
 static void stop_at_gate(struct witness *witness)
 {
     (void)witness;
-    pthread_mutex_lock(&gate.lock);
-    gate.is_reached = true;
-    pthread_cond_broadcast(&gate.changed);
-    while (!gate.is_open)
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    pthread_mutex_unlock(&gate.lock);
-}
-
-static void await_gate(void)
-{
-    pthread_mutex_lock(&gate.lock);
-    while (!gate.is_reached)
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    pthread_mutex_unlock(&gate.lock);
-}
-
-static void open_gate(void)
-{
-    pthread_mutex_lock(&gate.lock);
-    gate.is_open = true;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
+    stop_at(&gate);
 }
 
 /* The place in the line is free before the loop has time for the call. */
 static void test_a_place_in_the_line_is_free_at_once(void **state)
 {
     (void)state;
-    gate.is_reached = gate.is_open = false;
+    gate = (struct gate){false, false};
     holder.act[AT_RESPONSE] = stop_at_gate;
     watch_get(&holder, pool, origin_url(origin, "/held"));
-    await_gate();
+    await_gate(&gate);
     watch_get(&seen, pool, origin_url(origin, "/"));
     assert_int_equal(figures_of(pool).waiting, 1);
     weir_call_cancel(seen.call);
     assert_int_equal(figures_of(pool).waiting, 0);
     assert_false(weir_call_is_done(seen.call));
-    open_gate();
+    open_gate(&gate);
     end_watch(&seen);
     assert_code(&seen.outcome, WEIR_E_CANCELLED);
     end_watch(&holder);

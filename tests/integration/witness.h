@@ -168,6 +168,41 @@ static inline bool await_seen(struct witness *witness, enum moment moment,
     return is_there;
 }
 
+/* --- holding a callback up ----------------------------------------------- */
+
+/* A callback that comes to a gate stays until it is opened, and with it the
+ * loop. */
+struct gate {
+    bool is_reached;
+    bool is_open;
+};
+
+static inline void stop_at(struct gate *gate)
+{
+    pthread_mutex_lock(&witness_lock);
+    gate->is_reached = true;
+    pthread_cond_broadcast(&witness_news);
+    while (!gate->is_open)
+        pthread_cond_wait(&witness_news, &witness_lock);
+    pthread_mutex_unlock(&witness_lock);
+}
+
+static inline void await_gate(struct gate *gate)
+{
+    pthread_mutex_lock(&witness_lock);
+    while (!gate->is_reached)
+        pthread_cond_wait(&witness_news, &witness_lock);
+    pthread_mutex_unlock(&witness_lock);
+}
+
+static inline void open_gate(struct gate *gate)
+{
+    pthread_mutex_lock(&witness_lock);
+    gate->is_open = true;
+    pthread_cond_broadcast(&witness_news);
+    pthread_mutex_unlock(&witness_lock);
+}
+
 /* --- judging ------------------------------------------------------------- */
 
 /* Waits for the end, gives up the handle, and checks what every call keeps to:
@@ -227,7 +262,7 @@ static inline void *run_loop(void *user)
 static inline void start_runner(struct runner *runner, weir_pool *pool)
 {
     runner->pool = pool;
-    runner->is_running = is_driver("external");
+    runner->is_running = weir_pool_fd(pool) >= 0;
     if (!runner->is_running)
         return;
     runner->stop_fd = eventfd(0, EFD_CLOEXEC);
