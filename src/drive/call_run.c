@@ -633,6 +633,7 @@ static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
     pthread_mutex_lock(&pool->lock);
     wr_core_release(pool->core, conn->id, loop->now_ns, true, 0, WR_NEVER);
     wr_settle_if_needed_locked(pool);
+    wr_keeper_rested_locked(pool, loop->now_ns);
     pthread_mutex_unlock(&pool->lock);
 }
 

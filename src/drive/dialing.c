@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "drive/keeper.h"
 #include "drive/loop.h"
 #include "net/clock.h"
 
@@ -55,6 +56,8 @@ void wr_dialing_done_locked(struct weir_pool *pool, struct wr_dial *dial,
     wr_adopt_locked(pool, conn, id);
     wr_core_dialed(pool->core, id, wr_now(), conn, 1);
     wr_settle_locked(pool);
+    if (wr_core_is_idle(pool->core, id))
+        wr_keeper_rested_locked(pool, wr_now());
 }
 
 void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,
