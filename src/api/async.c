@@ -32,7 +32,7 @@ void weir_call_cancel(weir_call *call)
 void weir_call_pause(weir_call *call)
 {
     if (call)
-        atomic_store(&call->is_paused, true);
+        atomic_store(&call->flow, WR_FLOW_PAUSED);
 }
 
 void weir_call_resume(weir_call *call)
@@ -114,10 +114,14 @@ int weir_pool_timeout(weir_pool *pool)
         return -1;
     pthread_mutex_lock(&pool->lock);
     loop = external_locked(pool, NULL);
-    if (loop && loop->is_running)
+    if (loop && loop->is_stopping)
+        until_ns = WR_NEVER; /* the pool is closed */
+    else if (loop && loop->is_running)
         until_ns = loop->sleeps_until_ns; /* another thread's to tell */
     else if (loop)
         until_ns = loop->sleeps_until_ns = wr_loop_due_locked(loop);
+    if (loop)
+        loop->told_ns = until_ns;
     pthread_mutex_unlock(&pool->lock);
     return wr_poll_timeout(until_ns, wr_now());
 }

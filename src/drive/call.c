@@ -64,8 +64,7 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->loop = wr_loop_choose_locked(pool);
     call->epoch = pool->epoch;
     call->refs = 1;
-    atomic_init(&call->is_paused, false);
-    atomic_init(&call->was_resumed, false);
+    atomic_init(&call->flow, WR_FLOW_ON);
     atomic_init(&call->wants_cancel, false);
 }
 
@@ -314,8 +313,7 @@ void wr_call_resume(struct weir_call *call)
 {
     struct weir_pool *pool = call->pool;
 
-    atomic_store(&call->was_resumed, true);
-    atomic_store(&call->is_paused, false);
+    atomic_store(&call->flow, WR_FLOW_RESUMED);
     pthread_mutex_lock(&pool->lock);
     if (!wr_call_is_over(call)) {
         call->wants_resume = true;

@@ -20,6 +20,13 @@ enum wr_call_state {
     WR_CALL_ENDED,     /* on_done is next, or under way, or over */
 };
 
+/* What has last been said of the response's body. */
+enum wr_call_flow {
+    WR_FLOW_ON,
+    WR_FLOW_PAUSED,
+    WR_FLOW_RESUMED, /* since on_body was called: its PAUSE is out of date */
+};
+
 struct weir_call {
     struct weir_pool *pool;       /* one reference */
     struct weir_request *request; /* one reference, until the end */
@@ -39,8 +46,7 @@ struct weir_call {
     TAILQ_ENTRY(weir_call) inbox; /* or among the spare ones */
 
     /* any thread */
-    atomic_bool is_paused;
-    atomic_bool was_resumed; /* since on_body was called */
+    atomic_int flow; /* enum wr_call_flow */
     atomic_bool wants_cancel;
 
     /* the loop's */

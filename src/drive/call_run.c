@@ -43,6 +43,14 @@ static void set_state(struct weir_call *call, enum wr_call_state state)
     call->state = state;
 }
 
+/* Does its body pause?  A pause says nothing of the header section. */
+static bool is_paused(const struct weir_call *call)
+{
+    return call->has_head &&
+           atomic_load_explicit(&call->flow, memory_order_relaxed) ==
+               WR_FLOW_PAUSED;
+}
+
 /* --- time ---------------------------------------------------------------- */
 
 /* When the call must be looked at, if nothing happens before. */
@@ -55,7 +63,7 @@ static uint64_t next_due(const struct weir_call *call)
         return due_ns;
     if (response->exchange.is_held && call->hold_ns)
         due_ns = wr_earlier(due_ns, call->hold_ns);
-    if (!atomic_load_explicit(&call->is_paused, memory_order_relaxed))
+    if (!is_paused(call))
         due_ns = wr_earlier(due_ns, wr_read_deadline(response, call->heard_ns));
     return due_ns;
 }
@@ -268,19 +276,27 @@ static enum wr_step send_some(struct wr_loop *loop, struct weir_call *call,
 /* Reads no more for now: it pauses, or is about to end. */
 static bool is_held_up(const struct weir_call *call)
 {
-    return atomic_load_explicit(&call->is_paused, memory_order_relaxed) ||
+    return is_paused(call) ||
            atomic_load_explicit(&call->wants_cancel, memory_order_relaxed);
+}
+
+/* Changes what was said of the body, unless something else has been said. */
+static void change_flow(struct weir_call *call, enum wr_call_flow from,
+                        enum wr_call_flow to)
+{
+    int expected = (int)from;
+
+    atomic_compare_exchange_strong(&call->flow, &expected, (int)to);
 }
 
 /* Hands over a stretch of the body.  false: no more. */
 static bool hand_over(struct weir_call *call, const void *data, size_t len)
 {
-    weir_flow flow;
-
-    atomic_store_explicit(&call->was_resumed, false, memory_order_relaxed);
-    flow = call->handlers.on_body(call->user, call, data, len);
-    if (flow == WEIR_FLOW_PAUSE && !atomic_load(&call->was_resumed))
-        atomic_store(&call->is_paused, true);
+    if (atomic_load_explicit(&call->flow, memory_order_relaxed) ==
+        WR_FLOW_RESUMED)
+        change_flow(call, WR_FLOW_RESUMED, WR_FLOW_ON);
+    if (call->handlers.on_body(call->user, call, data, len) == WEIR_FLOW_PAUSE)
+        change_flow(call, WR_FLOW_ON, WR_FLOW_PAUSED);
     return !is_held_up(call);
 }
 
@@ -617,6 +633,7 @@ static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
     pthread_mutex_lock(&pool->lock);
     wr_core_release(pool->core, conn->id, loop->now_ns, true, 0, WR_NEVER);
     wr_settle_if_needed_locked(pool);
+    wr_keeper_rested_locked(pool, loop->now_ns);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -625,6 +642,17 @@ static void begin_granted(struct wr_loop *loop, struct weir_call *call)
     set_state(call, WR_CALL_ACTIVE);
     wr_trace_lease(call->response);
     begin(loop, call);
+}
+
+/* Cancelled before it has begun: its connection goes back untouched, and the
+ * news of that, which is in the inbox, ends it. */
+static void withdraw(struct wr_loop *loop, struct weir_call *call)
+{
+    struct wr_conn *conn = call->response->conn;
+
+    leave_conn(call);
+    call->response->conn = NULL;
+    give_conn_back(loop, conn);
 }
 
 /* The line has brought a connection. */
@@ -654,12 +682,14 @@ void wr_calls_begin_ready(struct wr_loop *loop)
 
     while ((call = TAILQ_FIRST(&loop->ready)) != NULL) {
         TAILQ_REMOVE(&loop->ready, call, again);
-        if (welcome(loop, call)) {
-            begin_granted(loop, call);
-        } else {
+        if (!welcome(loop, call)) {
             wr_error_no_memory(&err);
             err.stage = WEIR_STAGE_WAIT;
             fail(loop, call, &err);
+        } else if (atomic_load(&call->wants_cancel)) {
+            withdraw(loop, call);
+        } else {
+            begin_granted(loop, call);
         }
     }
 }
@@ -691,6 +721,7 @@ void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
         err = call->waiter.error;
         fail(loop, call, &err);
     } else if (news->is_resumed) {
+        call->heard_ns = loop->now_ns; /* nobody has listened meanwhile */
         wr_call_go_on(loop, call);
     } else {
         set_timer(loop, call);

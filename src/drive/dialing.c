@@ -85,7 +85,8 @@ void wr_dialing_done_locked(struct weir_pool *pool, struct wr_dial *dial,
     wr_adopt_locked(pool, conn, id);
     wr_core_dialed(pool->core, id, now_ns, conn, 1);
     wr_settle_locked(pool);
-    wr_keeper_rested_locked(pool, now_ns);
+    if (wr_core_is_idle(pool->core, id))
+        wr_keeper_rested_locked(pool, now_ns);
 }
 
 void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,

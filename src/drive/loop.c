@@ -215,6 +215,7 @@ void wr_loop_end(struct wr_loop *loop)
     while (take_inbox(loop))
         continue;
     wr_loop_drop_dials(loop);
+    hear_wake_up(loop); /* an external one's descriptor is quiet from now on */
     loop_here = outer;
 }
 

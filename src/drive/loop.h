@@ -65,6 +65,8 @@ struct wr_loop {
     bool is_woken;    /* wake_fd has been written to */
     bool is_stopping; /* hosted: the thread shall end */
     uint64_t sleeps_until_ns;
+    uint64_t told_ns; /* external: until when the program waits at most, as it
+                       * was told last; 0 = it has never asked */
     uint64_t rest_ns; /* keeper: when some connection may be put to rest */
     struct wr_slot *slots;
     uint32_t slot_count;

@@ -6,11 +6,12 @@
 #include "drive/loop.h"
 #include "net/clock.h"
 
-/* The external loop that nobody runs at the moment, or NULL. */
+/* The external loop that nobody runs at the moment, or NULL; the end of a close
+ * is for the thread that closes alone. */
 static struct wr_loop *loop_to_run(const struct weir_pool *pool)
 {
     if (pool->options.loop != WEIR_LOOP_EXTERNAL || !pool->loop_count ||
-        pool->loops[0]->is_running)
+        pool->loops[0]->is_running || pool->loops[0]->is_stopping)
         return NULL;
     return pool->loops[0];
 }
@@ -26,7 +27,7 @@ void wr_dispatch_locked(struct weir_pool *pool, uint64_t deadline_ns)
     wr_loop_turn(loop, deadline_ns);
     pthread_mutex_lock(&pool->lock);
     loop->is_running = false;
-    if (pool->call_waiters > 1) /* another thread may have to run it now */
+    if (pool->call_waiters) /* one of them may have to run it now */
         pthread_cond_broadcast(&pool->call_ended);
     if (pool->is_closed)
         pthread_cond_broadcast(&pool->changed);
@@ -46,6 +47,16 @@ void wr_wait_locked(struct weir_pool *pool, pthread_cond_t *condition,
         pthread_cond_wait(condition, &pool->lock);
     else
         pthread_cond_clockwait(condition, &pool->lock, CLOCK_MONOTONIC, &until);
+}
+
+/* A thread that ran the loop waits no more.  The program may wait since before
+ * for what was due then: it is woken if something is due earlier now. */
+static void leave_loop_locked(struct weir_pool *pool)
+{
+    struct wr_loop *loop = loop_to_run(pool);
+
+    if (loop && wr_loop_due_locked(loop) < loop->told_ns)
+        wr_loop_wake_locked(loop);
 }
 
 /* --- calls --------------------------------------------------------------- */
@@ -103,6 +114,7 @@ static weir_status wait_locked(struct weir_pool *pool,
            wr_now() < deadline_ns)
         wr_wait_locked(pool, &pool->call_ended, deadline_ns);
     pool->call_waiters--;
+    leave_loop_locked(pool);
     if (is_met)
         return WEIR_OK;
     first_pending_locked(calls, count, ret_index);
