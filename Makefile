@@ -47,6 +47,7 @@ bench: ## the pool's core, and warm requests beside libcurl's
 	@$(MAKE) --no-print-directory build
 	build/release/bench/pool_ops
 	python3 bench/warm_get.py build/release
+	python3 bench/loop_get.py build/release
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

@@ -1,5 +1,6 @@
-/* weir: many GETs in flight from one thread, which runs the pool's loop itself;
- * with --hosted, weir's own thread does. */
+/* weir: many GETs in flight from one thread, weir's own; with WEIR_EXTERNAL in
+ * the environment from this one, in a poll() loop that could wait for other
+ * things as well. */
 #include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -92,7 +93,7 @@ int main(int argc, char **argv)
 
     weir_pool_options_init(&options);
     options.ca_file = args.ca_file;
-    if (!getenv("WEIR_HOSTED"))
+    if (getenv("WEIR_EXTERNAL"))
         options.loop = WEIR_LOOP_EXTERNAL;
     sem_init(&flight.is_over, 0, 0);
     options.max_connections = args.in_flight;

@@ -40,6 +40,14 @@ static inline enum wr_io wr_transport_peek(struct wr_transport *io)
     return io->tls ? wr_tls_peek(io->tls) : wr_sock_peek(io->fd);
 }
 
+/* After a read of `len` bytes into `cap`: is nothing left here, nor was in the
+ * socket when it was read last?  (What has come since is news to a poller.) */
+static inline bool wr_transport_is_drained(const struct wr_transport *io,
+                                           size_t len, size_t cap)
+{
+    return io->tls ? wr_tls_is_drained(io->tls) : len < cap;
+}
+
 /* Bytes that were taken from the socket wait inside. */
 static inline bool wr_transport_has_pending(const struct wr_transport *io)
 {

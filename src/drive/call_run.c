@@ -448,7 +448,8 @@ static enum wr_step receive(struct wr_loop *loop, struct weir_call *call,
             return wr_transport_ended(call->response, found, errno, err);
         /* Less than asked for: the socket is empty, and an edge will tell of
          * more; unless its end has been told of already. */
-        call->is_dry = !io->tls && len < cap && !call->has_hung_up;
+        call->is_dry =
+            wr_transport_is_drained(io, len, cap) && !call->has_hung_up;
         step = took(loop, call, is_direct, len, &want, err);
         if (step != WR_STEP_WAIT)
             return step;

@@ -98,6 +98,9 @@ enum wr_io wr_tls_read(struct wr_tls_stream *stream, void *buf, size_t cap,
                        bool dont_wait, size_t *ret_len);
 enum wr_io wr_tls_writev(struct wr_tls_stream *stream, const struct iovec *iov,
                          int count, size_t *ret_len);
+/* The last receive took all that the socket had, and none of it waits inside.
+ */
+bool wr_tls_is_drained(const struct wr_tls_stream *stream);
 /* Plaintext or records already taken from the socket wait inside (a lease that
  * ends with these is never reused). */
 bool wr_tls_has_pending(const struct wr_tls_stream *stream);

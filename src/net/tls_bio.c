@@ -17,8 +17,10 @@ static int on_read(BIO *bio, char *buf, size_t cap, size_t *ret_len)
         sock->is_spent = true;
         io = wr_sock_read(sock->fd, buf, cap, sock->dont_wait, ret_len);
     }
-    if (io == WR_IO_OK)
+    if (io == WR_IO_OK) {
+        sock->is_drained = *ret_len < cap;
         return 1;
+    }
     if (io == WR_IO_AGAIN) {
         sock->is_dry = true;
         BIO_set_retry_read(bio);

@@ -68,8 +68,9 @@ struct wr_tls_socket {
     bool is_spent; /* the one receive that may wait has been made */
     bool is_dry;   /* OpenSSL was told that there is nothing now */
     /* For good: */
-    bool is_ended; /* the peer has shut the socket down */
-    int error;     /* errno of the last failure, 0 = none */
+    bool is_ended;   /* the peer has shut the socket down */
+    bool is_drained; /* the last receive took all that there was */
+    int error;       /* errno of the last failure, 0 = none */
 };
 
 /* A BIO over `socket`, which stays the caller's.  NULL: out of memory. */
