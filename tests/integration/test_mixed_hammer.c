@@ -342,8 +342,6 @@ static void assert_accounted_for(const struct tally *sum)
     assert_int_equal(figures.closed[WEIR_CLOSE_PROTOCOL], 0);
     assert_int_equal(figures.closed[WEIR_CLOSE_UNEXPECTED_DATA], 0);
     assert_int_equal(origin_pipelined(origin), 0);
-    if (is_driver("poll"))
-        return; /* poll() may hold on to a socket that was closed */
     assert_true(origin_most_open(origin) <= MAX_CONNECTIONS);
     assert_true(origin_most_open_at_one(origin) <= MAX_PER_HOST);
 }
