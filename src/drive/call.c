@@ -115,7 +115,7 @@ void wr_call_give_up_request(struct weir_request *request)
 }
 
 /* A response to receive into, with the connection. */
-static struct weir_response *new_response_locked(const struct weir_call *call,
+static struct weir_response *new_response_locked(struct weir_call *call,
                                                  struct wr_conn *conn,
                                                  uint64_t now_ns)
 {
@@ -126,6 +126,8 @@ static struct weir_response *new_response_locked(const struct weir_call *call,
         return NULL;
     wr_response_begin_locked(call->pool, response, &call->limits,
                              call->begun_ns);
+    call->head_limits = call->pool->head_limits;
+    call->head_limits.fields = response->fields_max;
     response->conn = conn;
     response->number = conn->number;
     response->is_reused = waiter->is_reused;

@@ -52,7 +52,8 @@ struct weir_call {
     /* the loop's */
     enum wr_call_state state;
     struct weir_response *response;
-    struct wr_loop_dial *dial; /* REDIALING */
+    struct wr_head_limits head_limits; /* as they were when it came */
+    struct wr_loop_dial *dial;         /* REDIALING */
     struct wr_heap_node due;
     uint64_t due_ns;      /* when it must be looked at; WR_NEVER before */
     uint64_t heard_ns;    /* when the peer was last heard of */
@@ -62,6 +63,8 @@ struct weir_call {
     bool is_send_blocked; /* the socket took no more */
     bool is_send_over;    /* the peer takes no more */
     bool has_head;
+    bool has_leftover; /* a pause has left something that was received, or the
+                        * end: it comes before what the socket says */
     bool is_in_again;
     TAILQ_ENTRY(weir_call) link;
     TAILQ_ENTRY(weir_call) again;

@@ -307,6 +307,7 @@ static enum wr_step take_body(struct weir_call *call, size_t *ret_want,
     struct wr_exchange *ex = &call->response->exchange;
 
     *ret_want = 0;
+    call->has_leftover = false;
     if (!call->handlers.on_body)
         return wr_exchange_collect(ex, call->limits.max_body, ret_want, err);
     for (;;) {
@@ -315,8 +316,10 @@ static enum wr_step take_body(struct weir_call *call, size_t *ret_want,
 
         if (step != WR_STEP_WAIT || data.len == 0)
             return step;
-        if (!hand_over(call, data.data, data.len))
+        if (!hand_over(call, data.data, data.len)) {
+            call->has_leftover = true;
             return WR_STEP_WAIT;
+        }
     }
 }
 
@@ -359,8 +362,10 @@ static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
         if (step != WR_STEP_WAIT || ex->state == WR_EXCHANGE_HEAD)
             return step;
     }
-    if (is_held_up(call))
+    if (is_held_up(call)) {
+        call->has_leftover = true;
         return WR_STEP_WAIT;
+    }
     return take_body(call, ret_want, err);
 }
 
@@ -435,6 +440,11 @@ static enum wr_step receive(struct wr_loop *loop, struct weir_call *call,
             do_again(loop, call);
             break;
         }
+        if (call->has_leftover) {
+            step = take_body(call, &want, err);
+            if (step != WR_STEP_WAIT || is_held_up(call))
+                return step;
+        }
         if (!find_room(loop, call, want, &at, &cap, &is_direct)) {
             wr_error_no_memory(err);
             return WR_STEP_ERROR;
@@ -499,19 +509,18 @@ static void settle(struct wr_loop *loop, struct weir_call *call,
 static void begin(struct wr_loop *loop, struct weir_call *call)
 {
     struct weir_response *response = call->response;
-    struct wr_head_limits limits = loop->pool->head_limits;
     enum wr_step step = WR_STEP_ERROR;
     weir_error err;
 
     err.stage = WEIR_STAGE_NONE;
-    limits.fields = response->fields_max;
     call->hold_ns = 0;
     call->is_dry = true;
     call->has_hung_up = false;
     call->is_send_over = false;
     call->heard_ns = loop->now_ns;
-    if (wr_exchange_begin(&response->exchange, call->request, &limits,
-                          response->fields, &err) == WEIR_OK)
+    if (wr_exchange_begin(&response->exchange, call->request,
+                          &call->head_limits, response->fields,
+                          &err) == WEIR_OK)
         step = send_some(loop, call, &err);
     if (step == WR_STEP_WAIT && call->is_send_over)
         step = receive(loop, call, WR_RECEIVE_CHUNK, &err);

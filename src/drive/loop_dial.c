@@ -117,37 +117,46 @@ static void end_renewal(struct wr_loop *loop, struct wr_loop_dial *dial,
     wr_call_redialed(loop, call, fresh, err);
 }
 
-/* It has come to its end; err NULL: well.  Its slots are gone. */
+/* It has come to its end; err NULL: well.  Its slots are gone.  A failed one is
+ * closed before its place is free. */
 static void end(struct wr_loop *loop, struct wr_loop_dial *dial,
                 weir_error *err)
 {
     struct weir_pool *pool = loop->pool;
+    const wr_conn_id id = dial->id;
 
     if (dial->renews) {
         end_renewal(loop, dial, err);
         return;
     }
+    if (err)
+        leave(loop, dial);
     pthread_mutex_lock(&pool->lock);
     if (err)
-        wr_dialing_failed_locked(pool, dial->id, 0, err);
+        wr_dialing_failed_locked(pool, id, 0, err);
     else
-        wr_dialing_done_locked(pool, dial->dial, dial->id);
+        wr_dialing_done_locked(pool, dial->dial, id);
     pthread_mutex_unlock(&pool->lock);
-    leave(loop, dial);
+    if (!err)
+        leave(loop, dial);
 }
 
 void wr_loop_drop_dial(struct wr_loop *loop, struct wr_loop_dial *dial)
 {
     struct weir_pool *pool = loop->pool;
+    const wr_conn_id id = dial->id;
 
     pthread_mutex_lock(&pool->lock);
     drop_slots_locked(loop, dial);
-    if (dial->id)
-        wr_dialing_dropped_locked(pool, dial->id);
     pthread_mutex_unlock(&pool->lock);
     if (dial->renews)
         dial->renews->dial = NULL;
     leave(loop, dial);
+    if (!id)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    wr_dialing_dropped_locked(pool, id);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void wr_loop_drop_dials(struct wr_loop *loop)

@@ -4,7 +4,6 @@
 #include "witness.h"
 
 #include <stdatomic.h>
-#include <sys/syscall.h>
 
 #include "origin.h"
 
@@ -500,31 +499,9 @@ static void *wait_there(void *user)
 {
     struct waiter *waiter = user;
 
-    atomic_store(&waiter->tid, (int)syscall(SYS_gettid));
+    atomic_store(&waiter->tid, this_thread());
     waiter->status = weir_call_wait(waiter->call, PATIENCE_S, NULL, NULL);
     return NULL;
-}
-
-/* Until a thread of this process sleeps, as the kernel sees it. */
-static void await_asleep(const struct waiter *waiter)
-{
-    char state = '?';
-
-    while (state != 'S') {
-        char path[64];
-        char line[256] = "";
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat",
-                 atomic_load(&waiter->tid));
-        file = fopen(path, "r");
-        if (file) {
-            (void)!fgets(line, sizeof line, file);
-            fclose(file);
-        }
-        state = strrchr(line, ')') ? strrchr(line, ')')[2] : '?';
-        sched_yield();
-    }
 }
 
 static void stop_at_gate(struct witness *witness)
@@ -563,7 +540,7 @@ static void test_a_waiting_thread_takes_the_loop_over(void **state)
     await_gate(&gate);
     waiter.call = seen.call;
     pthread_create(&waiter.thread, NULL, wait_there, &waiter);
-    await_asleep(&waiter);
+    await_asleep(&waiter.tid);
     open_gate(&gate);
     pthread_join(dispatcher, NULL);
     origin_post(origin, 2);

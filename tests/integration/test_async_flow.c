@@ -425,6 +425,82 @@ static void test_the_peer_leaves_while_paused(void **state)
     assert_at_rest(pool);
 }
 
+static struct gate gates[2];
+
+static void stop_at_first_gate(struct witness *witness)
+{
+    (void)witness;
+    stop_at(&gates[0]);
+}
+
+static void stop_at_second_gate(struct witness *witness)
+{
+    (void)witness;
+    stop_at(&gates[1]);
+}
+
+/* Takes a call that pauses in `moment` to where the loop has in hand, in this
+ * order: an answer to another call, in whose callback it stays, and the close
+ * of the paused call's connection.  It is resumed meanwhile. */
+static void resume_before_the_close_is_handled(enum moment moment)
+{
+    static const struct origin_step answers_second[] = {
+        O_EXPECT, O_POST(3), O_WAIT(4), O_SEND(HELLO), O_POST(5), O_AGAIN};
+    static const struct origin_step answers[] = {O_EXPECT, O_SEND(HELLO),
+                                                 O_AGAIN};
+    struct witness first;
+    struct witness second;
+
+    seen.act[moment] = pause_there;
+    watch_get(&seen, pool, origin_url(origin, "/"));
+    assert_true(await_seen(&seen, moment, 1));
+    begin_witness(&second);
+    second.act[AT_RESPONSE] = stop_at_second_gate;
+    origin_script(origin, 1, answers_second);
+    watch_get(&second, pool, origin_url(origin, "/second"));
+    assert_true(origin_wait(origin, 3));
+    begin_witness(&first);
+    first.act[AT_RESPONSE] = stop_at_first_gate;
+    origin_script(origin, 2, answers);
+    watch_get(&first, pool, origin_url(origin, "/first"));
+    await_gate(&gates[0]);
+    origin_post(origin, 4);
+    assert_true(origin_wait(origin, 5));
+    origin_post(origin, 1);
+    assert_true(origin_wait(origin, 2));
+    open_gate(&gates[0]);
+    await_gate(&gates[1]);
+    seen.act[moment] = NULL; /* the loop is held up */
+    weir_call_resume(seen.call);
+    open_gate(&gates[1]);
+    end_watch(&first);
+    end_watch(&second);
+}
+
+static void test_what_a_pause_left_comes_before_the_end(void **state)
+{
+    static const struct origin_step in_a_chunk[] = {
+        O_EXPECT,  O_SEND(CHUNKED "5\r\nhello\r\n0\r\n\r\n"),
+        O_WAIT(1), O_CLOSE,
+        O_POST(2), O_END};
+    static const struct origin_step up_to_the_end[] = {
+        O_EXPECT,  O_SEND("HTTP/1.1 200 OK\r\n\r\nhello"),
+        O_WAIT(1), O_CLOSE,
+        O_POST(2), O_END};
+
+    for (enum moment moment = AT_RESPONSE; moment < AT_DONE; moment++) {
+        tear_down(state);
+        assert_int_equal(set_up(state), 0);
+        memset(gates, 0, sizeof gates);
+        origin_script(origin, 0,
+                      moment == AT_RESPONSE ? up_to_the_end : in_a_chunk);
+        resume_before_the_close_is_handled(moment);
+        end_watch(&seen);
+        assert_answer(&seen.outcome, "hello");
+        assert_at_rest(pool);
+    }
+}
+
 /* --- time ---------------------------------------------------------------- */
 
 static const struct origin_step half_then_rest[] = {
@@ -754,6 +830,7 @@ int main(void)
         TEST(test_a_pause_holds_no_time_limit_of_the_response_off),
         TEST(test_paused_with_the_last_bytes),
         TEST(test_the_peer_leaves_while_paused),
+        TEST(test_what_a_pause_left_comes_before_the_end),
         TEST(test_the_total_time_limit_runs_while_paused),
         TEST(test_the_read_time_limit_does_not),
         TEST(test_the_read_time_limit_runs_after_a_resume),

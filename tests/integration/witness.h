@@ -10,7 +10,9 @@
 #include "client.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -201,6 +203,36 @@ static inline void open_gate(struct gate *gate)
     gate->is_open = true;
     pthread_cond_broadcast(&witness_news);
     pthread_mutex_unlock(&witness_lock);
+}
+
+/* --- threads that sleep -------------------------------------------------- */
+
+static inline int this_thread(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+/* Until a thread of this process sleeps, as the kernel sees it; 0 = one that
+ * has not said its number yet. */
+static inline void await_asleep(atomic_int *thread)
+{
+    char state = '?';
+
+    while (state != 'S') {
+        char path[64];
+        char line[256] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat",
+                 atomic_load(thread));
+        file = fopen(path, "r");
+        if (file) {
+            (void)!fgets(line, sizeof line, file);
+            fclose(file);
+        }
+        state = strrchr(line, ')') ? strrchr(line, ')')[2] : '?';
+        sched_yield();
+    }
 }
 
 /* --- judging ------------------------------------------------------------- */
