@@ -40,6 +40,13 @@ static inline enum wr_io wr_transport_peek(struct wr_transport *io)
     return io->tls ? wr_tls_peek(io->tls) : wr_sock_peek(io->fd);
 }
 
+/* A poller has told that there is something to read. */
+static inline void wr_transport_has_news(struct wr_transport *io)
+{
+    if (io->tls)
+        wr_tls_has_news(io->tls);
+}
+
 /* After a read of `len` bytes into `cap`: is nothing left here, nor was in the
  * socket when it was read last?  (What has come since is news to a poller.) */
 static inline bool wr_transport_is_drained(const struct wr_transport *io,

@@ -537,8 +537,10 @@ void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
     loop->now_ns = wr_now();
     if (events & (POLLRDHUP | POLLHUP | POLLERR))
         call->has_hung_up = true;
-    if (events & ~POLLOUT)
+    if (events & ~POLLOUT) {
         call->is_dry = false;
+        wr_transport_has_news(&call->response->conn->io);
+    }
     if ((events & POLLOUT) && !call->response->exchange.is_sent)
         step = send_some(loop, call, &err);
     if (step == WR_STEP_WAIT && !call->is_dry)

@@ -49,8 +49,8 @@ struct wr_thread {
     weir_stage stage;     /* how far it has come */
     bool is_asleep;       /* on `wake` */
     const struct wr_waits *waits; /* while it drives a dial: the dial's */
-    int wake_fd;          /* while it polls in a dial: eventfd; else -1 */
-    pthread_cond_t wake;  /* otherwise */
+    int wake_fd;         /* while it polls in a dial: eventfd; else -1 */
+    pthread_cond_t wake; /* otherwise */
     TAILQ_ENTRY(wr_thread) link;
 };
 
@@ -104,7 +104,7 @@ struct weir_pool {
     uint64_t conn_numbers;
     unsigned epoch; /* forks so far: calls of another one are the parent's */
     atomic_bool is_tls_due; /* see means.h */
-    uint64_t dns_seen; /* generation of the resolver: see follow.h */
+    uint64_t dns_seen;      /* generation of the resolver: see follow.h */
     struct wr_tally tally;
     weir_pool_options options; /* as they stand; strings are owned */
     char *options_block;

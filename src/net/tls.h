@@ -101,6 +101,9 @@ enum wr_io wr_tls_writev(struct wr_tls_stream *stream, const struct iovec *iov,
 /* The last receive took all that the socket had, and none of it waits inside.
  */
 bool wr_tls_is_drained(const struct wr_tls_stream *stream);
+/* A poller has told of news from the socket: it is drained no more, though what
+ * was received before may be read without another receive. */
+void wr_tls_has_news(struct wr_tls_stream *stream);
 /* Plaintext or records already taken from the socket wait inside (a lease that
  * ends with these is never reused). */
 bool wr_tls_has_pending(const struct wr_tls_stream *stream);

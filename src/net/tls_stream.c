@@ -493,6 +493,11 @@ bool wr_tls_has_pending(const struct wr_tls_stream *stream)
     return SSL_has_pending(stream->ssl) == 1;
 }
 
+void wr_tls_has_news(struct wr_tls_stream *stream)
+{
+    stream->socket.is_drained = false;
+}
+
 bool wr_tls_is_drained(const struct wr_tls_stream *stream)
 {
     return stream->socket.is_drained && !wr_tls_has_pending(stream);

@@ -431,6 +431,8 @@ static void test_a_request_without_a_limit_has_the_pool_s(void **state)
     origin_script(origin, 0, never_answers);
     run_out_get(WEIR_TIMEOUT_FIRST_BYTE, -1, WEIR_E_FIRST_BYTE_TIMEOUT,
                 WEIR_STAGE_RESPONSE);
+    options.first_byte_timeout = 0; /* the next answer may take its time */
+    assert_int_equal(weir_pool_reconfigure(pool, &options, NULL), WEIR_OK);
     assert_recovers();
 }
 
