@@ -80,6 +80,7 @@ static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
     unsigned told = 0;
     bool is_over = false;
 
+    /* cppcheck-suppress autoVariables ; it is taken back below */
     thread->waits = &waits;
     for (;;) {
         const uint64_t now_ns = wr_now();

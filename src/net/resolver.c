@@ -47,9 +47,9 @@ struct wr_query {
 static bool is_port(const char *text)
 {
     const size_t len = strspn(text, "0123456789");
+    const long port = len > 0 && len <= 5 ? strtol(text, NULL, 10) : 0;
 
-    return len > 0 && len <= 5 && text[len] == '\0' && atoi(text) > 0 &&
-           atoi(text) <= UINT16_MAX;
+    return text[len] == '\0' && port > 0 && port <= UINT16_MAX;
 }
 
 /* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53"; takes the
