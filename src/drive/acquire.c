@@ -129,13 +129,14 @@ static void end_dial_locked(struct weir_pool *pool, struct wr_thread *thread,
         return;
     if (end == DIAL_ENDED_OK)
         wr_dialing_done_locked(pool, dial, id);
-    else if (end == DIAL_ENDED_ERROR)
-        wr_dialing_failed_locked(pool, id, thread->waiter.ticket, err);
-    else
-        wr_dialing_dropped_locked(pool, id);
+    /* Its sockets are closed before its place is free. */
     pthread_mutex_unlock(&pool->lock);
     wr_dial_free(dial);
     pthread_mutex_lock(&pool->lock);
+    if (end == DIAL_ENDED_ERROR)
+        wr_dialing_failed_locked(pool, id, thread->waiter.ticket, err);
+    else if (end == DIAL_INTERRUPTED)
+        wr_dialing_dropped_locked(pool, id);
 }
 
 /* Runs the dial that the pool has offered to this thread. */
