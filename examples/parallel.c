@@ -42,14 +42,19 @@ static int tell(const char *url, weir_call *call)
 int main(int argc, char **argv)
 {
     const size_t count = (size_t)argc - 1;
-    weir_call **calls = calloc(count + 1, sizeof(weir_call *));
+    weir_call **calls;
     size_t left = 0;
     size_t i;
     int failed = 0;
 
-    if (!calls || count == 0) {
+    if (argc < 2) {
         fprintf(stderr, "usage: %s URL...\n", argv[0]);
         return 2;
+    }
+    calls = calloc(count, sizeof(weir_call *));
+    if (!calls) {
+        fprintf(stderr, "%s: out of memory\n", argv[0]);
+        return 1;
     }
     for (i = 0; i < count; i++) {
         calls[i] = submit(argv[i + 1]);
