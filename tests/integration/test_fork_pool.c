@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <weir/settings.h>
 
-#include "sanitized.h"
-
 enum {
     PATIENCE_S = 30,
     THREADS = 4,
@@ -343,8 +341,6 @@ static void test_forks_among_busy_threads(void **state)
 
     (void)state;
     need_nginx();
-    if (IS_SANITIZED)
-        skip();
     weir_pool_free(pool);
     options.max_age = 0.02; /* so there are dials all the time */
     pool = must_open(&options);

@@ -232,6 +232,12 @@ static void print_output(const struct peer *peer)
         fclose(file);
 }
 
+/* It listens on one after another. */
+static bool accepts_all(const struct peer *peer)
+{
+    return accepts(peer->port) && (!peer->tls_port || accepts(peer->tls_port));
+}
+
 /* Waits until it accepts, or has ended. */
 static bool wait_until_it_accepts(const struct peer *peer)
 {
@@ -240,7 +246,7 @@ static bool wait_until_it_accepts(const struct peer *peer)
     bool yes = false;
 
     for (int ms = 0; ms < START_MS && !yes; ms += STEP_MS) {
-        yes = accepts(peer->port);
+        yes = accepts_all(peer);
         if (!yes && poll(&ended, 1, STEP_MS) > 0)
             break;
     }
