@@ -30,6 +30,7 @@ struct wr_conn {
     uint64_t number;           /* for people, unique in the pool, from 1 */
     struct sockaddr_in6 peer;  /* or sockaddr_in; family 0: Unix socket */
     uint64_t dialed_ns;        /* when the dial began */
+    uint64_t kept_until_ns;    /* the peer closes it then; WR_NEVER = open */
     uint64_t dns_seen;         /* generation of the resolver up to which the
                                 * peer has not left its name; 0 = not looked */
     uint32_t dial_us[3];       /* resolve, connect, TLS: see wr_conn_times() */

@@ -190,6 +190,7 @@ static struct wr_conn *new_conn(struct wr_target *target, int fd,
     wr_target_ref(target);
     if (!target->unix_path && peer->len <= sizeof conn->peer)
         memcpy(&conn->peer, &peer->sa, peer->len);
+    conn->kept_until_ns = WR_NEVER;
     atomic_init(&conn->is_cut, false);
     return conn;
 }

@@ -255,7 +255,7 @@ enum wr_step wr_call_take_conn(struct wr_loop *loop, struct weir_call *call,
     if (!is_alive)
         status = join_locked(call, loop->now_ns, err);
     else if (!(call->response = new_response_locked(call, conn, loop->now_ns)))
-        wr_core_release(pool->core, conn->id, loop->now_ns, true, 0, WR_NEVER);
+        wr_give_back_unused_locked(pool, conn, loop->now_ns);
     if (!is_alive && status == WEIR_OK && call->waiter.conn)
         wr_call_post_locked(call);
     wr_settle_if_needed_locked(pool);
@@ -275,8 +275,7 @@ void wr_call_leave_line(struct weir_call *call)
         wr_core_cancel(pool->core, call->waiter.ticket, wr_now());
     call->waiter.ticket = 0;
     if (call->waiter.conn)
-        wr_core_release(pool->core, call->waiter.conn->id, wr_now(), true, 0,
-                        WR_NEVER);
+        wr_give_back_unused_locked(pool, call->waiter.conn, wr_now());
     call->waiter.conn = NULL;
     wr_settle_if_needed_locked(pool);
     pthread_mutex_unlock(&pool->lock);

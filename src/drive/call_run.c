@@ -1,21 +1,16 @@
 /* A call on its way through its loop: the exchange, taken forward by what the
  * poller tells.  Everything here runs on the loop, without the lock. */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "drive/acquire.h"
-#include "drive/call.h"
+#include "drive/call_transfer.h"
 #include "drive/dialing.h"
 #include "drive/keeper.h"
 #include "drive/lease.h"
 #include "drive/transact.h"
 #include "net/clock.h"
-
-enum {
-    READS_MAX = 16, /* in a row, before others have their turn */
-};
 
 #define BIT(state) (1u << (state))
 
@@ -43,14 +38,6 @@ static void set_state(struct weir_call *call, enum wr_call_state state)
     call->state = state;
 }
 
-/* Does its body pause?  A pause says nothing of the header section. */
-static bool is_paused(const struct weir_call *call)
-{
-    return call->has_head &&
-           atomic_load_explicit(&call->flow, memory_order_relaxed) ==
-               WR_FLOW_PAUSED;
-}
-
 /* --- time ---------------------------------------------------------------- */
 
 /* When the call must be looked at, if nothing happens before. */
@@ -63,7 +50,7 @@ static uint64_t next_due(const struct weir_call *call)
         return due_ns;
     if (response->exchange.is_held && call->hold_ns)
         due_ns = wr_earlier(due_ns, call->hold_ns);
-    if (!is_paused(call))
+    if (!wr_call_is_paused(call))
         due_ns = wr_earlier(due_ns, wr_read_deadline(response, call->heard_ns));
     return due_ns;
 }
@@ -219,258 +206,6 @@ static void finish(struct wr_loop *loop, struct weir_call *call)
     end_call(loop, call, NULL);
 }
 
-/* --- sending ------------------------------------------------------------- */
-
-static void sent_all(struct wr_loop *loop, struct weir_call *call)
-{
-    if (call->response->times.sent_ns)
-        return;
-    call->response->times.sent_ns = loop->now_ns;
-    call->heard_ns = loop->now_ns;
-    wr_trace_sent(call->response, call->request);
-}
-
-/* Sends what can be sent now.  WAIT or ERROR. */
-static enum wr_step send_some(struct wr_loop *loop, struct weir_call *call,
-                              weir_error *err)
-{
-    struct weir_response *response = call->response;
-    struct wr_exchange *ex = &response->exchange;
-
-    while (!call->is_send_over && ex->state == WR_EXCHANGE_HEAD) {
-        struct iovec iov[2];
-        size_t len;
-        const int count = wr_exchange_output(ex, iov, err);
-        enum wr_io io;
-
-        if (count < 0)
-            return WR_STEP_ERROR;
-        if (count == 0) {
-            if (ex->is_held && !call->hold_ns)
-                call->hold_ns =
-                    wr_after(loop->now_ns, call->request->expect_ns);
-            else if (ex->is_sent)
-                sent_all(loop, call);
-            break;
-        }
-        io = wr_transport_writev(&response->conn->io, iov, count, &len);
-        if (io == WR_IO_OK) {
-            wr_exchange_sent(ex, len);
-        } else if (io == WR_IO_AGAIN) {
-            wr_poller_rearm(loop->poller,
-                            wr_slot_data(loop, response->conn->slot), POLLOUT);
-            break;
-        } else {
-            /* A peer that closes while we send may have answered before: what
-             * can be read says more than this error. */
-            call->is_send_over = true;
-            call->is_dry = false;
-            sent_all(loop, call);
-        }
-    }
-    return WR_STEP_WAIT;
-}
-
-/* --- receiving ----------------------------------------------------------- */
-
-/* Reads no more for now: it pauses, or is about to end. */
-static bool is_held_up(const struct weir_call *call)
-{
-    return is_paused(call) ||
-           atomic_load_explicit(&call->wants_cancel, memory_order_relaxed);
-}
-
-/* Changes what was said of the body, unless something else has been said. */
-static void change_flow(struct weir_call *call, enum wr_call_flow from,
-                        enum wr_call_flow to)
-{
-    int expected = (int)from;
-
-    atomic_compare_exchange_strong(&call->flow, &expected, (int)to);
-}
-
-/* Hands over a stretch of the body.  false: no more. */
-static bool hand_over(struct weir_call *call, const void *data, size_t len)
-{
-    if (atomic_load_explicit(&call->flow, memory_order_relaxed) ==
-        WR_FLOW_RESUMED)
-        change_flow(call, WR_FLOW_RESUMED, WR_FLOW_ON);
-    if (call->handlers.on_body(call->user, call, data, len) == WEIR_FLOW_PAUSE)
-        change_flow(call, WR_FLOW_ON, WR_FLOW_PAUSED);
-    return !is_held_up(call);
-}
-
-/* Takes what is in the buffer.  WAIT: more must be received, or it pauses. */
-static enum wr_step take_body(struct weir_call *call, size_t *ret_want,
-                              weir_error *err)
-{
-    struct wr_exchange *ex = &call->response->exchange;
-
-    *ret_want = 0;
-    call->has_leftover = false;
-    if (!call->handlers.on_body)
-        return wr_exchange_collect(ex, call->limits.max_body, ret_want, err);
-    for (;;) {
-        struct wr_slice data;
-        const enum wr_step step = wr_exchange_next(ex, &data, err);
-
-        if (step != WR_STEP_WAIT || data.len == 0)
-            return step;
-        if (!hand_over(call, data.data, data.len)) {
-            call->has_leftover = true;
-            return WR_STEP_WAIT;
-        }
-    }
-}
-
-/* The final head is in. */
-static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
-                              weir_error *err)
-{
-    struct weir_response *response = call->response;
-
-    if (!wr_exchange_pin(&response->exchange)) {
-        wr_error_no_memory(err);
-        return WR_STEP_ERROR;
-    }
-    sent_all(loop, call);
-    call->has_head = true;
-    response->is_collected = call->handlers.on_body == NULL;
-    response->times.head_ns = loop->now_ns;
-    wr_trace_head(response);
-    wr_keep_peer(response);
-    if (call->handlers.on_response)
-        call->handlers.on_response(call->user, call, response);
-    return WR_STEP_WAIT;
-}
-
-/* Parses and hands over what has been received. */
-static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
-                                  size_t *ret_want, weir_error *err)
-{
-    struct wr_exchange *ex = &call->response->exchange;
-
-    *ret_want = WR_RECEIVE_CHUNK;
-    if (ex->state == WR_EXCHANGE_HEAD) {
-        const bool was_held = ex->is_held;
-        enum wr_step step = wr_exchange_parse_head(ex, err);
-
-        if (step == WR_STEP_WAIT && was_held && !ex->is_held)
-            step = send_some(loop, call, err);
-        if (step == WR_STEP_DONE)
-            step = take_head(loop, call, err);
-        if (step != WR_STEP_WAIT || ex->state == WR_EXCHANGE_HEAD)
-            return step;
-    }
-    if (is_held_up(call)) {
-        call->has_leftover = true;
-        return WR_STEP_WAIT;
-    }
-    return take_body(call, ret_want, err);
-}
-
-/* Where to receive next: a body of known framing goes through the loop's own
- * buffer, so that no call keeps a large one. */
-static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
-                      char **ret_at, size_t *ret_cap, bool *ret_direct)
-{
-    struct wr_exchange *ex = &call->response->exchange;
-    const size_t direct = call->handlers.on_body ? wr_exchange_direct(ex) : 0;
-
-    *ret_direct = direct > 0;
-    if (direct > 0) {
-        *ret_at = loop->scratch;
-        *ret_cap = direct < WR_LOOP_SCRATCH ? direct : WR_LOOP_SCRATCH;
-        return true;
-    }
-    if (call->handlers.on_body && call->has_head)
-        want = 0; /* the head must not move: there is room behind it */
-    return wr_exchange_room(ex, want, ret_at, ret_cap);
-}
-
-/* Takes n bytes that were received. */
-static enum wr_step took(struct wr_loop *loop, struct weir_call *call,
-                         bool is_direct, size_t n, size_t *ret_want,
-                         weir_error *err)
-{
-    struct wr_exchange *ex = &call->response->exchange;
-
-    call->heard_ns = loop->now_ns;
-    if (!is_direct) {
-        wr_exchange_received(ex, n);
-        return take_received(loop, call, ret_want, err);
-    }
-    wr_exchange_took(ex, n);
-    if (!hand_over(call, loop->scratch, n) && wr_exchange_direct(ex) > 0)
-        return WR_STEP_WAIT;
-    return take_body(call, ret_want, err);
-}
-
-static void do_again(struct wr_loop *loop, struct weir_call *call)
-{
-    if (call->is_in_again)
-        return;
-    call->is_in_again = true;
-    TAILQ_INSERT_TAIL(&loop->again, call, again);
-}
-
-static void went_dry(struct wr_loop *loop, struct weir_call *call)
-{
-    call->is_dry = true;
-    wr_poller_rearm(loop->poller,
-                    wr_slot_data(loop, call->response->conn->slot), POLLIN);
-}
-
-/* Receives until there is nothing more, the response is complete, or it
- * pauses. */
-static enum wr_step receive(struct wr_loop *loop, struct weir_call *call,
-                            size_t want, weir_error *err)
-{
-    struct wr_transport *io = &call->response->conn->io;
-
-    for (int reads = 0; !is_held_up(call); reads++) {
-        enum wr_step step;
-        enum wr_io found;
-        bool is_direct;
-        size_t cap;
-        size_t len;
-        char *at;
-
-        if (reads == READS_MAX) {
-            do_again(loop, call);
-            break;
-        }
-        if (call->has_leftover) {
-            step = take_body(call, &want, err);
-            if (step != WR_STEP_WAIT || is_held_up(call))
-                return step;
-        }
-        if (!find_room(loop, call, want, &at, &cap, &is_direct)) {
-            wr_error_no_memory(err);
-            return WR_STEP_ERROR;
-        }
-        found = wr_transport_read(io, at, cap, true, &len);
-        if (found == WR_IO_AGAIN) {
-            went_dry(loop, call);
-            break;
-        }
-        if (found != WR_IO_OK)
-            return wr_transport_ended(call->response, found, errno, err);
-        /* Less than asked for: the socket is empty, and an edge will tell of
-         * more; unless its end has been told of already. */
-        call->is_dry =
-            wr_transport_is_drained(io, len, cap) && !call->has_hung_up;
-        step = took(loop, call, is_direct, len, &want, err);
-        if (step != WR_STEP_WAIT)
-            return step;
-        if (call->is_dry) {
-            went_dry(loop, call);
-            break;
-        }
-    }
-    return WR_STEP_WAIT;
-}
-
 /* --- the steps of an active call ----------------------------------------- */
 
 static void settle(struct wr_loop *loop, struct weir_call *call,
@@ -521,9 +256,9 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
     if (wr_exchange_begin(&response->exchange, call->request,
                           &call->head_limits, response->fields,
                           &err) == WEIR_OK)
-        step = send_some(loop, call, &err);
+        step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && call->is_send_over)
-        step = receive(loop, call, WR_RECEIVE_CHUNK, &err);
+        step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
     settle(loop, call, step, &err);
 }
 
@@ -542,9 +277,9 @@ void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
         wr_transport_has_news(&call->response->conn->io);
     }
     if ((events & POLLOUT) && !call->response->exchange.is_sent)
-        step = send_some(loop, call, &err);
+        step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && !call->is_dry)
-        step = receive(loop, call, WR_RECEIVE_CHUNK, &err);
+        step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
     settle(loop, call, step, &err);
 }
 
@@ -557,13 +292,13 @@ void wr_call_go_on(struct wr_loop *loop, struct weir_call *call)
     err.stage = WEIR_STAGE_NONE;
     if (call->state != WR_CALL_ACTIVE)
         return;
-    step = send_some(loop, call, &err);
-    if (step == WR_STEP_WAIT && call->has_head && !is_held_up(call))
-        step = take_body(call, &want, &err);
+    step = wr_call_send(loop, call, &err);
+    if (step == WR_STEP_WAIT && call->has_head && !wr_call_is_held_up(call))
+        step = wr_call_take_body(call, &want, &err);
     if (step == WR_STEP_WAIT && call->is_dry)
-        went_dry(loop, call);
+        wr_call_went_dry(loop, call);
     else if (step == WR_STEP_WAIT)
-        step = receive(loop, call, want, &err);
+        step = wr_call_receive(loop, call, want, &err);
     settle(loop, call, step, &err);
 }
 
@@ -576,7 +311,7 @@ void wr_call_on_due(struct wr_loop *loop, struct weir_call *call)
     if (call->state == WR_CALL_ACTIVE && call->hold_ns &&
         call->hold_ns <= loop->now_ns && call->response->exchange.is_held) {
         wr_exchange_unhold(&call->response->exchange);
-        settle(loop, call, send_some(loop, call, &err), &err);
+        settle(loop, call, wr_call_send(loop, call, &err), &err);
         return;
     }
     if (next_due(call) > loop->now_ns) {
@@ -643,8 +378,7 @@ static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
     struct weir_pool *pool = loop->pool;
 
     pthread_mutex_lock(&pool->lock);
-    wr_core_release(pool->core, conn->id, loop->now_ns, true, 0, WR_NEVER);
-    wr_settle_if_needed_locked(pool);
+    wr_give_back_unused_locked(pool, conn, loop->now_ns);
     wr_keeper_rested_locked(pool, loop->now_ns);
     pthread_mutex_unlock(&pool->lock);
 }

@@ -68,6 +68,8 @@ void wr_give_back(struct weir_response *response,
     pool->tally.responses += response->times.head_ns != 0;
     pool->tally.bytes_sent += response->exchange.bytes_sent;
     pool->tally.bytes_received += response->exchange.bytes_received;
+    conn->kept_until_ns =
+        wr_after(response->times.ended_ns, verdict->keep_ns);
     wr_core_release(pool->core, conn->id, response->times.ended_ns, is_reusable,
                     reason, verdict->keep_ns);
     wr_settle_if_needed_locked(pool);
@@ -75,6 +77,17 @@ void wr_give_back(struct weir_response *response,
     if (pool->is_closed)
         wr_tell_closer_locked(pool);
     pthread_mutex_unlock(&pool->lock);
+}
+
+void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
+                                uint64_t now_ns)
+{
+    const uint64_t until_ns = conn->kept_until_ns;
+
+    wr_core_release(pool->core, conn->id, now_ns, true, 0,
+                    until_ns == WR_NEVER ? WR_NEVER
+                                         : wr_left(until_ns, now_ns));
+    wr_settle_if_needed_locked(pool);
 }
 
 /* The exchange has come to its end in good order. */

@@ -11,6 +11,9 @@ void wr_keep_peer(struct weir_response *response);
 /* Gives the lease back with a verdict; times.ended_ns is set. */
 void wr_give_back(struct weir_response *response,
                   const struct wr_verdict *verdict);
+/* Gives back a connection that was granted and not used. */
+void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
+                                uint64_t now_ns);
 /* The exchange has come to its end in good order, or is given up: judges, and
  * gives the lease back. */
 void wr_finish_lease(struct weir_response *response);

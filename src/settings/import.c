@@ -79,6 +79,10 @@ const char *wr_options_conflict(const weir_pool_options *options,
         *ret_expected = "a cert_file with it";
         return "key_file";
     }
+    if (options->dns_min_ttl > options->dns_max_ttl) {
+        *ret_expected = "at most dns_max_ttl";
+        return "dns_min_ttl";
+    }
     return NULL;
 }
 

@@ -534,6 +534,32 @@ static void test_submitted_and_cancelled_in_one_callback(void **state)
     assert_int_equal(origin_connections(origin), 1);
 }
 
+/* What the peer said of how long it keeps the connection still holds. */
+static void test_a_connection_given_back_unused_keeps_its_end(void **state)
+{
+    static const struct origin_step keeps_three_seconds[] = {
+        O_EXPECT,
+        O_SEND("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3\r\n"
+               "Content-Length: 5\r\n\r\nhello"),
+        O_HANG, O_END};
+    const struct timespec until = patience();
+    struct timespec now;
+
+    (void)state;
+    origin_script(origin, 0, keeps_three_seconds);
+    holder.act[AT_DONE] = submit_and_cancel;
+    watch_get(&holder, pool, origin_url(origin, "/"));
+    end_watch(&holder);
+    end_watch(&seen);
+    assert_code(&seen.outcome, WEIR_E_CANCELLED);
+    while (figures_of(pool).open != 0) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        assert_true(now.tv_sec < until.tv_sec);
+        usleep(1000);
+    }
+    assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_IDLE], 1);
+}
+
 /* A request whose body is read as it is sent is free again. */
 static long read_x(void *user, char *buf, size_t cap)
 {
@@ -595,6 +621,7 @@ int main(void)
         TEST(test_cancel_straight_after_submitting),
         TEST(test_a_place_in_the_line_is_free_at_once),
         TEST(test_submitted_and_cancelled_in_one_callback),
+        TEST(test_a_connection_given_back_unused_keeps_its_end),
         TEST(test_the_request_of_a_cancelled_call_is_free),
     };
 

@@ -201,6 +201,7 @@ static void test_import_refuses_what_is_out_of_range(void **state)
         {"max_age", -1e-7, NULL, "-1e-07, expected seconds, 0 or more"},
         {"validate_after", NAN, NULL, ".nan, expected seconds, 0 or more"},
         {"dns_min_ttl", -1, NULL, "-1.0, expected seconds, 0 or more"},
+        {"dns_min_ttl", 300.5, NULL, "300.5, expected at most dns_max_ttl"},
         {"dns_max_ttl", -1, NULL, "-1.0, expected seconds, 0 or more"},
         {"ip_version", 5, NULL, "5, expected any, 4 or 6"},
         {"user_agent", 0, "a\r\nX: y",

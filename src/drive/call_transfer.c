@@ -1,0 +1,258 @@
+/* An active call and its connection: what is sent, what is received, and what
+ * of that is handed over.  On the loop, without the lock. */
+#include "drive/call_transfer.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "drive/lease.h"
+#include "drive/transact.h"
+
+enum {
+    READS_MAX = 16, /* in a row, before others have their turn */
+};
+
+/* --- sending ------------------------------------------------------------- */
+
+static void sent_all(struct wr_loop *loop, struct weir_call *call)
+{
+    if (call->response->times.sent_ns)
+        return;
+    call->response->times.sent_ns = loop->now_ns;
+    call->heard_ns = loop->now_ns;
+    wr_trace_sent(call->response, call->request);
+}
+
+/* Sends what can be sent now.  WAIT or ERROR. */
+enum wr_step wr_call_send(struct wr_loop *loop, struct weir_call *call,
+                          weir_error *err)
+{
+    struct weir_response *response = call->response;
+    struct wr_exchange *ex = &response->exchange;
+
+    while (!call->is_send_over && ex->state == WR_EXCHANGE_HEAD) {
+        struct iovec iov[2];
+        size_t len;
+        const int count = wr_exchange_output(ex, iov, err);
+        enum wr_io io;
+
+        if (count < 0)
+            return WR_STEP_ERROR;
+        if (count == 0) {
+            if (ex->is_held && !call->hold_ns)
+                call->hold_ns =
+                    wr_after(loop->now_ns, call->request->expect_ns);
+            else if (ex->is_sent)
+                sent_all(loop, call);
+            break;
+        }
+        io = wr_transport_writev(&response->conn->io, iov, count, &len);
+        if (io == WR_IO_OK) {
+            wr_exchange_sent(ex, len);
+        } else if (io == WR_IO_AGAIN) {
+            wr_poller_rearm(loop->poller,
+                            wr_slot_data(loop, response->conn->slot), POLLOUT);
+            break;
+        } else {
+            /* A peer that closes while we send may have answered before: what
+             * can be read says more than this error. */
+            call->is_send_over = true;
+            call->is_dry = false;
+            sent_all(loop, call);
+        }
+    }
+    return WR_STEP_WAIT;
+}
+
+/* --- receiving ----------------------------------------------------------- */
+
+/* Changes what was said of the body, unless something else has been said. */
+static void change_flow(struct weir_call *call, enum wr_call_flow from,
+                        enum wr_call_flow to)
+{
+    int expected = (int)from;
+
+    atomic_compare_exchange_strong(&call->flow, &expected, (int)to);
+}
+
+/* Hands over a stretch of the body.  false: no more. */
+static bool hand_over(struct weir_call *call, const void *data, size_t len)
+{
+    if (atomic_load_explicit(&call->flow, memory_order_relaxed) ==
+        WR_FLOW_RESUMED)
+        change_flow(call, WR_FLOW_RESUMED, WR_FLOW_ON);
+    if (call->handlers.on_body(call->user, call, data, len) == WEIR_FLOW_PAUSE)
+        change_flow(call, WR_FLOW_ON, WR_FLOW_PAUSED);
+    return !wr_call_is_held_up(call);
+}
+
+/* Takes what is in the buffer.  WAIT: more must be received, or it pauses. */
+enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
+                               weir_error *err)
+{
+    struct wr_exchange *ex = &call->response->exchange;
+
+    *ret_want = 0;
+    call->has_leftover = false;
+    if (!call->handlers.on_body)
+        return wr_exchange_collect(ex, call->limits.max_body, ret_want, err);
+    for (;;) {
+        struct wr_slice data;
+        const enum wr_step step = wr_exchange_next(ex, &data, err);
+
+        if (step != WR_STEP_WAIT || data.len == 0)
+            return step;
+        if (!hand_over(call, data.data, data.len)) {
+            call->has_leftover = true;
+            return WR_STEP_WAIT;
+        }
+    }
+}
+
+/* The final head is in. */
+static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
+                              weir_error *err)
+{
+    struct weir_response *response = call->response;
+
+    if (!wr_exchange_pin(&response->exchange)) {
+        wr_error_no_memory(err);
+        return WR_STEP_ERROR;
+    }
+    sent_all(loop, call);
+    call->has_head = true;
+    response->is_collected = call->handlers.on_body == NULL;
+    response->times.head_ns = loop->now_ns;
+    wr_trace_head(response);
+    wr_keep_peer(response);
+    if (call->handlers.on_response)
+        call->handlers.on_response(call->user, call, response);
+    return WR_STEP_WAIT;
+}
+
+/* Parses and hands over what has been received. */
+static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
+                                  size_t *ret_want, weir_error *err)
+{
+    struct wr_exchange *ex = &call->response->exchange;
+
+    *ret_want = WR_RECEIVE_CHUNK;
+    if (ex->state == WR_EXCHANGE_HEAD) {
+        const bool was_held = ex->is_held;
+        enum wr_step step = wr_exchange_parse_head(ex, err);
+
+        if (step == WR_STEP_WAIT && was_held && !ex->is_held)
+            step = wr_call_send(loop, call, err);
+        if (step == WR_STEP_DONE)
+            step = take_head(loop, call, err);
+        if (step != WR_STEP_WAIT || ex->state == WR_EXCHANGE_HEAD)
+            return step;
+    }
+    if (wr_call_is_held_up(call)) {
+        call->has_leftover = true;
+        return WR_STEP_WAIT;
+    }
+    return wr_call_take_body(call, ret_want, err);
+}
+
+/* Where to receive next: a body of known framing goes through the loop's own
+ * buffer, so that no call keeps a large one. */
+static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
+                      char **ret_at, size_t *ret_cap, bool *ret_direct)
+{
+    struct wr_exchange *ex = &call->response->exchange;
+    const size_t direct = call->handlers.on_body ? wr_exchange_direct(ex) : 0;
+
+    *ret_direct = direct > 0;
+    if (direct > 0) {
+        *ret_at = loop->scratch;
+        *ret_cap = direct < WR_LOOP_SCRATCH ? direct : WR_LOOP_SCRATCH;
+        return true;
+    }
+    if (call->handlers.on_body && call->has_head)
+        want = 0; /* the head must not move: there is room behind it */
+    return wr_exchange_room(ex, want, ret_at, ret_cap);
+}
+
+/* Takes n bytes that were received. */
+static enum wr_step took(struct wr_loop *loop, struct weir_call *call,
+                         bool is_direct, size_t n, size_t *ret_want,
+                         weir_error *err)
+{
+    struct wr_exchange *ex = &call->response->exchange;
+
+    call->heard_ns = loop->now_ns;
+    if (!is_direct) {
+        wr_exchange_received(ex, n);
+        return take_received(loop, call, ret_want, err);
+    }
+    wr_exchange_took(ex, n);
+    if (!hand_over(call, loop->scratch, n) && wr_exchange_direct(ex) > 0)
+        return WR_STEP_WAIT;
+    return wr_call_take_body(call, ret_want, err);
+}
+
+static void do_again(struct wr_loop *loop, struct weir_call *call)
+{
+    if (call->is_in_again)
+        return;
+    call->is_in_again = true;
+    TAILQ_INSERT_TAIL(&loop->again, call, again);
+}
+
+void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call)
+{
+    call->is_dry = true;
+    wr_poller_rearm(loop->poller,
+                    wr_slot_data(loop, call->response->conn->slot), POLLIN);
+}
+
+/* Receives until there is nothing more, the response is complete, or it
+ * pauses. */
+enum wr_step wr_call_receive(struct wr_loop *loop, struct weir_call *call,
+                             size_t want, weir_error *err)
+{
+    struct wr_transport *io = &call->response->conn->io;
+
+    for (int reads = 0; !wr_call_is_held_up(call); reads++) {
+        enum wr_step step;
+        enum wr_io found;
+        bool is_direct;
+        size_t cap;
+        size_t len;
+        char *at;
+
+        if (reads == READS_MAX) {
+            do_again(loop, call);
+            break;
+        }
+        if (call->has_leftover) {
+            step = wr_call_take_body(call, &want, err);
+            if (step != WR_STEP_WAIT || wr_call_is_held_up(call))
+                return step;
+        }
+        if (!find_room(loop, call, want, &at, &cap, &is_direct)) {
+            wr_error_no_memory(err);
+            return WR_STEP_ERROR;
+        }
+        found = wr_transport_read(io, at, cap, true, &len);
+        if (found == WR_IO_AGAIN) {
+            wr_call_went_dry(loop, call);
+            break;
+        }
+        if (found != WR_IO_OK)
+            return wr_transport_ended(call->response, found, errno, err);
+        /* Less than asked for: the socket is empty, and an edge will tell of
+         * more; unless its end has been told of already. */
+        call->is_dry =
+            wr_transport_is_drained(io, len, cap) && !call->has_hung_up;
+        step = took(loop, call, is_direct, len, &want, err);
+        if (step != WR_STEP_WAIT)
+            return step;
+        if (call->is_dry) {
+            wr_call_went_dry(loop, call);
+            break;
+        }
+    }
+    return WR_STEP_WAIT;
+}
