@@ -97,7 +97,7 @@ typedef struct weir_pool_options {
     double idle_timeout;       /**< unused for longer: closed; > 0; 60 */
     double max_age;            /**< older: not lent again; 0 = none; 1800 */
     double validate_after;     /**< idle for longer: peeked at; 0.5 */
-    double dns_min_ttl;        /**< an answer is kept at least; 0 */
+    double dns_min_ttl;        /**< kept at least, <= dns_max_ttl; 0 */
     double dns_max_ttl;        /**< an answer is kept at most; 300 */
     uint64_t max_body;         /**< bytes that weir_fetch() takes; 64 MiB */
     size_t max_status_line;    /**< bytes, 64 to 1 MiB; 8192 */

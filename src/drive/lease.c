@@ -68,8 +68,7 @@ void wr_give_back(struct weir_response *response,
     pool->tally.responses += response->times.head_ns != 0;
     pool->tally.bytes_sent += response->exchange.bytes_sent;
     pool->tally.bytes_received += response->exchange.bytes_received;
-    conn->kept_until_ns =
-        wr_after(response->times.ended_ns, verdict->keep_ns);
+    conn->kept_until_ns = wr_after(response->times.ended_ns, verdict->keep_ns);
     wr_core_release(pool->core, conn->id, response->times.ended_ns, is_reusable,
                     reason, verdict->keep_ns);
     wr_settle_if_needed_locked(pool);
