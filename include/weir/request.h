@@ -49,7 +49,7 @@ typedef int (*weir_body_rewind_fn)(void *user);
  *
  * @param method  token of RFC 9110 section 5.6.2, e.g. "GET"; copied.
  * @param url     absolute http or https URL; copied.  User information in it
- *                becomes a Basic Authorization field.
+ *                becomes a field as of weir_request_set_basic().
  * @param ret_request  given: end it with weir_request_free().
  * @param ret_err      detail; `offset` is that of the bad byte; may be NULL.
  * @retval WEIR_E_URL    e.g. "http://localhost: 11434" (offset 17)
@@ -64,6 +64,7 @@ WEIR_API void weir_request_free(weir_request *request);
 /**
  * Appends a field.  Host, Content-Length, Transfer-Encoding and Connection
  * belong to weir and are refused, but for Host, which replaces the default.
+ * Authorization replaces the credentials that are there.
  *
  * @retval WEIR_E_FIELD  not a token, or CR, LF, NUL or a control in the value;
  *                       the request is unchanged.
@@ -71,6 +72,39 @@ WEIR_API void weir_request_free(weir_request *request);
 WEIR_API weir_status weir_request_add_field(weir_request *request,
                                             const char *name, const char *value,
                                             weir_error *ret_err);
+
+/**
+ * Credentials for the server, as a field `Authorization: Basic` (RFC 7617), in
+ * the place of any that are there.  They are not sent to another origin after a
+ * redirect.
+ *
+ * @param user      without ':', no controls; copied.
+ * @param password  no controls; copied.
+ * @retval WEIR_E_FIELD  with the offset of the bad byte; nothing has changed.
+ */
+WEIR_API weir_status weir_request_set_basic(weir_request *request,
+                                            const char *user,
+                                            const char *password,
+                                            weir_error *ret_err);
+/**
+ * The same as `Authorization: Bearer` (RFC 6750).
+ * @param token  a token68 of RFC 9110 section 11.2; copied.
+ */
+WEIR_API weir_status weir_request_set_bearer(weir_request *request,
+                                             const char *token,
+                                             weir_error *ret_err);
+/**
+ * Asks for the resource only if it has changed (RFC 9110 section 13.1): the
+ * answer is 304 without a body otherwise, see weir_response_is_not_modified().
+ *
+ * @param etag           value of an ETag field, for If-None-Match; NULL: none.
+ * @param last_modified  value of a Last-Modified field, for If-Modified-Since,
+ *                       sent as it is; NULL: none.
+ */
+WEIR_API weir_status weir_request_set_validators(weir_request *request,
+                                                 const char *etag,
+                                                 const char *last_modified,
+                                                 weir_error *ret_err);
 
 /** Body from memory, borrowed until the request is freed or changed. */
 WEIR_API weir_status weir_request_set_body(weir_request *request,

@@ -83,6 +83,19 @@ WEIR_API void weir_response_free(weir_response *response);
 
 /** Status code, 200 to 999 (101 when an upgrade was asked). */
 WEIR_API int weir_response_status(const weir_response *response);
+/**
+ * 304: what an earlier response brought is still good, see
+ * weir_request_set_validators().
+ */
+WEIR_API bool weir_response_is_not_modified(const weir_response *response);
+/**
+ * weir_request_set_validators() with the ETag and the Last-Modified of an
+ * earlier response; one that it has not is not asked for.
+ * @param earlier  borrowed.
+ */
+WEIR_API weir_status weir_request_revalidate(weir_request *request,
+                                             const weir_response *earlier,
+                                             weir_error *ret_err);
 /** HTTP version: 10 or 11. */
 WEIR_API int weir_response_version(const weir_response *response);
 /** Reason phrase, may be empty.  Lent: until weir_response_free(). */

@@ -1,12 +1,13 @@
 /* Building requests. */
-#include <stdlib.h>
+#include "api/request.h"
+
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "conn/request.h"
 #include "http/emit.h"
-#include "http/field.h"
+#include "http/field_lines.h"
 #include "net/addr.h"
 
 static struct wr_slice slice_of(const char *text)
@@ -14,9 +15,23 @@ static struct wr_slice slice_of(const char *text)
     return (struct wr_slice){text, strlen(text)};
 }
 
-static weir_status missing(weir_error *ret_err, const char *what)
+weir_status wr_missing(weir_error *ret_err, const char *what)
 {
     return wr_error_set(ret_err, WEIR_E_INVALID, "%s is NULL", what);
+}
+
+/* The credentials of a URL are a field like that of weir_request_set_basic().
+ */
+static weir_status add_userinfo(struct weir_request *request,
+                                weir_error *ret_err)
+{
+    if (!request->url.userinfo.data)
+        return WEIR_OK;
+    if (wr_buf_append_text(&request->fields, "Authorization: ") &&
+        wr_basic_append(&request->fields, request->url.userinfo) &&
+        wr_buf_append_text(&request->fields, "\r\n"))
+        return WEIR_OK;
+    return wr_error_no_memory(ret_err);
 }
 
 weir_status weir_request_new(const char *method, const char *url,
@@ -26,9 +41,9 @@ weir_status weir_request_new(const char *method, const char *url,
     weir_status status;
 
     if (!method || !url || !ret_request)
-        return missing(ret_err, !method ? "method"
-                                : !url  ? "url"
-                                        : "ret_request");
+        return wr_missing(ret_err, !method ? "method"
+                                   : !url  ? "url"
+                                           : "ret_request");
     status = wr_check_method(slice_of(method), ret_err);
     if (status != WEIR_OK)
         return status;
@@ -43,6 +58,8 @@ weir_status weir_request_new(const char *method, const char *url,
         if (!request->method)
             status = wr_error_no_memory(ret_err);
     }
+    if (status == WEIR_OK)
+        status = add_userinfo(request, ret_err);
     if (status != WEIR_OK) {
         weir_request_free(request);
         return status;
@@ -61,9 +78,7 @@ void weir_request_free(weir_request *request)
         wr_request_unref(request);
 }
 
-/* A request in use by an asynchronous call stays as it is. */
-static weir_status check_unused(struct weir_request *request,
-                                weir_error *ret_err)
+weir_status wr_check_unused(struct weir_request *request, weir_error *ret_err)
 {
     if (!wr_request_is_in_use(request))
         return WEIR_OK;
@@ -71,11 +86,10 @@ static weir_status check_unused(struct weir_request *request,
                         "the request is in use by an asynchronous call");
 }
 
-/* Replaces an owned text by a copy of another; NULL = none. */
-static weir_status set_text(struct weir_request *request, char **at,
-                            const char *text, weir_error *ret_err)
+weir_status wr_request_set_text(struct weir_request *request, char **at,
+                                const char *text, weir_error *ret_err)
 {
-    const weir_status status = check_unused(request, ret_err);
+    const weir_status status = wr_check_unused(request, ret_err);
     char *copy = NULL;
 
     if (status != WEIR_OK)
@@ -91,37 +105,13 @@ static weir_status set_text(struct weir_request *request, char **at,
     return WEIR_OK;
 }
 
-weir_status weir_request_add_field(weir_request *request, const char *name,
-                                   const char *value, weir_error *ret_err)
-{
-    weir_status status;
-
-    if (!request || !name || !value)
-        return missing(ret_err, !request ? "request"
-                                : !name  ? "name"
-                                         : "value");
-    if (wr_slice_is(slice_of(name), "host")) {
-        status = wr_check_host(slice_of(value), ret_err);
-        if (status != WEIR_OK)
-            return status;
-        return set_text(request, &request->host_field, value, ret_err);
-    }
-    status = check_unused(request, ret_err);
-    if (status == WEIR_OK)
-        status = wr_emit_field(&request->fields, slice_of(name),
-                               slice_of(value), ret_err);
-    if (status == WEIR_OK)
-        wr_request_forget(request);
-    return status;
-}
-
 /* --- body ---------------------------------------------------------------- */
 
 /* Takes `body` over, also on failure. */
 static weir_status replace_body(struct weir_request *request,
                                 struct wr_source *body, weir_error *ret_err)
 {
-    const weir_status status = check_unused(request, ret_err);
+    const weir_status status = wr_check_unused(request, ret_err);
 
     if (status != WEIR_OK) {
         wr_source_done(body);
@@ -139,7 +129,7 @@ weir_status weir_request_set_body(weir_request *request, const void *bytes,
     struct wr_source body;
 
     if (!request || (!bytes && length))
-        return missing(ret_err, !request ? "request" : "bytes");
+        return wr_missing(ret_err, !request ? "request" : "bytes");
     wr_source_memory(&body, bytes ? bytes : "", length);
     return replace_body(request, &body, ret_err);
 }
@@ -151,7 +141,7 @@ weir_status weir_request_set_body_copy(weir_request *request, const void *bytes,
     weir_status status;
 
     if (!request || (!bytes && length))
-        return missing(ret_err, !request ? "request" : "bytes");
+        return wr_missing(ret_err, !request ? "request" : "bytes");
     status = wr_source_copy(&body, bytes ? bytes : "", length, ret_err);
     if (status == WEIR_OK)
         status = replace_body(request, &body, ret_err);
@@ -165,7 +155,7 @@ weir_status weir_request_set_body_file(weir_request *request, const char *path,
     weir_status status;
 
     if (!request || !path)
-        return missing(ret_err, !request ? "request" : "path");
+        return wr_missing(ret_err, !request ? "request" : "path");
     status = wr_source_file(&body, path, ret_err);
     if (status == WEIR_OK)
         status = replace_body(request, &body, ret_err);
@@ -180,7 +170,7 @@ weir_status weir_request_set_body_reader(weir_request *request, uint64_t length,
     struct wr_source body;
 
     if (!request || !read)
-        return missing(ret_err, !request ? "request" : "read");
+        return wr_missing(ret_err, !request ? "request" : "read");
     wr_source_reader(&body, length, read, rewind, user);
     return replace_body(request, &body, ret_err);
 }
@@ -189,11 +179,11 @@ weir_status weir_request_set_expect_continue(weir_request *request, double wait,
                                              weir_error *ret_err)
 {
     if (!request)
-        return missing(ret_err, "request");
+        return wr_missing(ret_err, "request");
     if (!(wait >= 0))
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "wait: found %g, expected 0 or more seconds", wait);
-    if (check_unused(request, ret_err) != WEIR_OK)
+    if (wr_check_unused(request, ret_err) != WEIR_OK)
         return WEIR_E_STATE;
     request->expect_ns = wr_seconds(wait);
     wr_request_forget(request);
@@ -206,12 +196,12 @@ weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
                                      double seconds, weir_error *ret_err)
 {
     if (!request)
-        return missing(ret_err, "request");
+        return wr_missing(ret_err, "request");
     if ((unsigned)which >= WR_TIMEOUTS || seconds != seconds)
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "time limit %d: found %g, expected seconds",
                             (int)which, seconds);
-    if (check_unused(request, ret_err) != WEIR_OK)
+    if (wr_check_unused(request, ret_err) != WEIR_OK)
         return WEIR_E_STATE;
     if (which == WEIR_TIMEOUT_CONNECT && seconds == 0)
         seconds = 1e10; /* none */
@@ -229,8 +219,8 @@ weir_status weir_request_set_isolation(weir_request *request, const char *tag,
                                        weir_error *ret_err)
 {
     if (!request)
-        return missing(ret_err, "request");
-    return set_text(request, &request->isolation, tag, ret_err);
+        return wr_missing(ret_err, "request");
+    return wr_request_set_text(request, &request->isolation, tag, ret_err);
 }
 
 weir_status weir_request_set_unix_socket(weir_request *request,
@@ -239,13 +229,13 @@ weir_status weir_request_set_unix_socket(weir_request *request,
     struct wr_addr addr;
 
     if (!request)
-        return missing(ret_err, "request");
+        return wr_missing(ret_err, "request");
     if (path && !wr_addr_unix(&addr, path))
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "Unix socket: the path has %zu bytes, expected 1 "
                             "to 107",
                             strlen(path));
-    return set_text(request, &request->unix_path, path, ret_err);
+    return wr_request_set_text(request, &request->unix_path, path, ret_err);
 }
 
 /* NULL, or an IP literal. */
@@ -256,13 +246,13 @@ static weir_status set_address(struct weir_request *request, char **at,
     struct wr_addr addr;
 
     if (!request)
-        return missing(ret_err, "request");
+        return wr_missing(ret_err, "request");
     if (address && !wr_addr_parse(&addr, address, 0))
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "%s: found \"%.64s\", expected an IPv4 or IPv6 "
                             "address",
                             what, address);
-    return set_text(request, at, address, ret_err);
+    return wr_request_set_text(request, at, address, ret_err);
 }
 
 weir_status weir_request_set_address(weir_request *request, const char *address,

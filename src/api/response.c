@@ -34,6 +34,11 @@ int weir_response_status(const weir_response *response)
     return response->exchange.head.status;
 }
 
+bool weir_response_is_not_modified(const weir_response *response)
+{
+    return weir_response_status(response) == 304;
+}
+
 int weir_response_version(const weir_response *response)
 {
     return response->exchange.head.version;

@@ -47,7 +47,6 @@ static weir_status build_head(const struct weir_request *request,
         .host = request->host_field ? slice_of(request->host_field)
                                     : request->url.authority,
         .user_agent = slice_of(pool->user_agent),
-        .userinfo = request->url.userinfo,
         .fields = {request->fields.data, request->fields.len},
         .framing = WR_SEND_NO_BODY,
         .expect_continue = request->expect_ns != 0,

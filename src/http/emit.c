@@ -21,7 +21,6 @@ enum {
 
 static const char version[] = " HTTP/1.1\r\nHost: ";
 static const char user_agent[] = "User-Agent: ";
-static const char authorization[] = "Authorization: Basic ";
 static const char content_length[] = "Content-Length: ";
 static const char chunked[] = "Transfer-Encoding: chunked\r\n";
 static const char closing[] = "Connection: close\r\n";
@@ -55,39 +54,14 @@ static char *put_decimal(char *out, uint64_t number)
     return put(out, digits + at, sizeof digits - at);
 }
 
-/* RFC 4648 section 4, with padding. */
-static char *put_base64(char *out, struct wr_slice bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes.data;
-    size_t left = bytes.len;
-
-    for (; left >= 3; left -= 3, in += 3) {
-        *out++ = digits[in[0] >> 2];
-        *out++ = digits[(in[0] & 3) << 4 | in[1] >> 4];
-        *out++ = digits[(in[1] & 15) << 2 | in[2] >> 6];
-        *out++ = digits[in[2] & 63];
-    }
-    if (left == 0)
-        return out;
-    *out++ = digits[in[0] >> 2];
-    *out++ = digits[(in[0] & 3) << 4 | (left == 2 ? in[1] >> 4 : 0)];
-    *out++ = left == 2 ? digits[(in[1] & 15) << 2] : '=';
-    *out++ = '=';
-    return out;
-}
-
 /* Bytes that the head may take; false: more than a size_t counts. */
 static bool sum_up(const struct wr_emit *emit, size_t *ret_size)
 {
-    size_t size = sizeof version + sizeof user_agent + sizeof authorization +
-                  sizeof content_length + LENGTH_DIGITS + sizeof chunked +
-                  sizeof closing + sizeof expect + 8;
-    const size_t parts[] = {emit->method.len,   emit->target.len,
-                            emit->host.len,     emit->user_agent.len,
-                            emit->userinfo.len, emit->userinfo.len / 3 + 4,
-                            emit->fields.len};
+    size_t size = sizeof version + sizeof user_agent + sizeof content_length +
+                  LENGTH_DIGITS + sizeof chunked + sizeof closing +
+                  sizeof expect + 8;
+    const size_t parts[] = {emit->method.len, emit->target.len, emit->host.len,
+                            emit->user_agent.len, emit->fields.len};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (__builtin_add_overflow(size, parts[i], &size))
@@ -134,11 +108,6 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
     if (emit->user_agent.len) {
         at = put(at, user_agent, LEN(user_agent));
         at = put_slice(at, emit->user_agent);
-        at = put_line_end(at);
-    }
-    if (emit->userinfo.data) {
-        at = put(at, authorization, LEN(authorization));
-        at = put_base64(at, emit->userinfo);
         at = put_line_end(at);
     }
     at = put_slice(at, emit->fields);

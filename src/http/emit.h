@@ -22,7 +22,6 @@ struct wr_emit {
     struct wr_slice target;     /* origin-form */
     struct wr_slice host;       /* value of the Host field */
     struct wr_slice user_agent; /* empty = no field */
-    struct wr_slice userinfo;   /* for Authorization: Basic; data NULL = none */
     struct wr_slice fields;     /* "Name: value\r\n"…, already validated */
     enum wr_request_framing framing;
     uint64_t length;      /* with WR_SEND_LENGTH */
