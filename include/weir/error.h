@@ -99,8 +99,11 @@ typedef struct weir_error {
     uint64_t connection;          /**< number of the connection, or 0 */
     bool reused;                  /**< that connection had served before */
     bool may_have_been_processed; /**< the request may have reached a server */
-    unsigned char reserved[46];   /**< zero */
-    char message[256];            /**< "connect to [::1]:443: refused" */
+    unsigned char reserved0[2];   /**< zero */
+    unsigned attempts; /**< made by the call, if it might make several; or 0 */
+    double retry_in;   /**< BREAKER_OPEN: seconds until the next probe; or 0 */
+    unsigned char reserved[32]; /**< zero */
+    char message[256];          /**< "connect to [::1]:443: refused" */
 } weir_error;
 
 /** Name of a code, e.g. "WEIR_E_TOTAL_TIMEOUT"; "WEIR_E_?" if unknown. */

@@ -57,7 +57,10 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_RESPONSE,  /**< the header section has been received */
     WEIR_TRACE_RELEASE,   /**< the connection is back in the pool */
     WEIR_TRACE_CLOSE,     /**< a connection is closed; detail says why */
-    WEIR_TRACE_RETRY,     /**< a stale connection: once more on a fresh one */
+    WEIR_TRACE_RETRY,     /**< once more: the connection was stale, or the
+                           * attempt failed; detail says which and when */
+    WEIR_TRACE_PROXY,     /**< the proxy has agreed */
+    WEIR_TRACE_REDIRECT,  /**< a redirect is followed; detail says where to */
 } weir_trace_kind;
 
 /** One step of the pool. */
@@ -119,6 +122,12 @@ typedef struct weir_pool_options {
     bool follow_dns;             /**< leave addresses that left DNS; true */
     const char *dns_servers;     /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
                                   * system's */
+    bool redirect_downgrade;     /**< follow them from https to http; false */
+    unsigned max_redirects;      /**< followed in a call, 0 to 100; 0 */
+    unsigned retry_attempts;     /**< of a call in all, 1 to 100; 1 */
+    double retry_delay;          /**< before the first retry; 1 */
+    double retry_backoff;        /**< from one delay to the next, 1 to 100; 2 */
+    double retry_max_delay;      /**< longest delay, also of Retry-After; 30 */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */
@@ -170,6 +179,8 @@ typedef struct weir_pool_figures {
     uint64_t bytes_sent;       /**< request bytes, TLS excluded */
     uint64_t bytes_received;   /**< response bytes, TLS excluded */
     uint64_t closed[16];       /**< by weir_close_reason */
+    uint64_t retries;          /**< attempts after one that failed */
+    uint64_t redirects;        /**< redirects followed */
 } weir_pool_figures;
 
 /** What a close did. */

@@ -154,6 +154,88 @@ WEIR_API weir_status weir_request_set_timeout(weir_request *request,
  * (GET, HEAD, OPTIONS, TRACE, PUT and DELETE are so without it).
  */
 WEIR_API void weir_request_set_replayable(weir_request *request, bool yes);
+/** What is to be done about a redirect. */
+typedef enum weir_redirect_verdict {
+    WEIR_REDIRECT_FOLLOW = 0, /**< asks there */
+    WEIR_REDIRECT_STOP,       /**< it is the response of the call */
+    WEIR_REDIRECT_REFUSE,     /**< the call ends in WEIR_E_REDIRECT */
+} weir_redirect_verdict;
+
+/** A redirect that is about to be followed. */
+typedef struct weir_redirect {
+    size_t size;         /**< of this struct, set by weir */
+    int status;          /**< 301, 302, 303, 307 or 308 */
+    unsigned count;      /**< which of this call, from 1 */
+    const char *from;    /**< URL that answered, without user information */
+    const char *to;      /**< absolute URL of the next request */
+    const char *method;  /**< of the next request */
+    bool is_same_origin; /**< scheme, host and port stay: so do credentials,
+                          * unless they are gone already */
+} weir_redirect;
+
+/**
+ * Has a say in each redirect, after weir's own checks.  Runs on the thread that
+ * takes the call forward, under no lock; strings are valid in the call.
+ */
+typedef weir_redirect_verdict (*weir_redirect_fn)(
+    void *user, const weir_redirect *redirect);
+
+/** Of weir_request_set_redirects(): as the pool's max_redirects says. */
+#define WEIR_REDIRECTS_OF_POOL (-1)
+
+/**
+ * Follows redirects (RFC 9110 section 15.4): 301, 302, 303, 307 and 308 with a
+ * Location.  303, and 301 or 302 after POST, go on as GET without a body (HEAD
+ * stays HEAD); 307 and 308 repeat the body, which must be repeatable.  On any
+ * change of scheme, host or port Authorization, Cookie and Proxy-* fields are
+ * dropped for the rest of the chain; a Host field and an address of the
+ * request's own hold for their host only.  From https to http only if the pool
+ * allows it (redirect_downgrade).
+ *
+ * @param max   at most so many; 0: a redirect is a response like any other;
+ *              WEIR_REDIRECTS_OF_POOL: the pool's max_redirects.
+ * @param fn    NULL: all that are allowed are followed.
+ * @param user  first argument of fn.
+ * @retval WEIR_E_OPTION  max is not -1 to 100.
+ */
+WEIR_API weir_status weir_request_set_redirects(weir_request *request, int max,
+                                                weir_redirect_fn fn, void *user,
+                                                weir_error *ret_err);
+
+/** How often a call is tried; begin with weir_retry_init(). */
+typedef struct weir_retry {
+    size_t size;       /**< sizeof(weir_retry), set by _init */
+    unsigned attempts; /**< in all, 1 to 100; 1 = no retry */
+    double delay;      /**< seconds before the first retry, 0 or more; 1 */
+    double backoff;    /**< factor from one delay to the next, 1 to 100; 2 */
+    double max_delay;  /**< seconds, 0 or more; 30 */
+} weir_retry;
+
+/** Fills a policy of the caller's `size` with the defaults, attempts 1. */
+WEIR_API void weir_retry_init_sized(weir_retry *retry, size_t size);
+/** Fills `*(retry)` with the defaults. */
+#define weir_retry_init(retry) weir_retry_init_sized((retry), sizeof *(retry))
+
+/**
+ * Tries again after a failure that may pass: a connection that could not be
+ * made or was lost, a time limit but the total one, and the statuses 408, 425,
+ * 429, 500, 502, 503 and 504; if nothing was sent, or the request may be
+ * repeated (idempotent, or weir_request_set_replayable()), and its body too.
+ *
+ * Before attempt n a random time of at most
+ * min(max_delay, delay * backoff^(n - 2)) passes; a Retry-After of the server
+ * is waited for instead, but one beyond max_delay ends the retries.  Nor is
+ * anything tried that could not begin within the total time limit, or that the
+ * origin's budget does not allow: 20 % of the requests of the last 10 s, and 3
+ * at a time.
+ *
+ * @param retry  copied; NULL: as the pool's retry_… options say.
+ * @retval WEIR_E_OPTION  out of range; the message names the member.
+ */
+WEIR_API weir_status weir_request_set_retry(weir_request *request,
+                                            const weir_retry *retry,
+                                            weir_error *ret_err);
+
 /** Keeps its connections apart from those of any other tag; NULL = none. */
 WEIR_API weir_status weir_request_set_isolation(weir_request *request,
                                                 const char *tag,

@@ -113,6 +113,44 @@ WEIR_API size_t weir_response_trailer_count(const weir_response *response);
 /** Trailer @p index, as weir_response_field(). */
 WEIR_API weir_field weir_response_trailer(const weir_response *response,
                                           size_t index);
+/** Why an attempt was made. */
+typedef enum weir_attempt_kind {
+    WEIR_ATTEMPT_FIRST = 1, /**< the request itself */
+    WEIR_ATTEMPT_REDIRECT,  /**< the one before was a redirect to its URL */
+    WEIR_ATTEMPT_RETRY,     /**< the one before had failed */
+} weir_attempt_kind;
+
+/** One attempt of a call. */
+typedef struct weir_attempt {
+    size_t size;            /**< sizeof(weir_attempt), set by the caller */
+    weir_attempt_kind kind; /**< why */
+    const char *url;        /**< without user information; lent */
+    int status;             /**< of its response; 0: it had none */
+    weir_status outcome;    /**< WEIR_OK, or why it had none */
+    uint64_t connection;    /**< its number, or 0 */
+    double delay;           /**< seconds waited before it */
+    double begun;           /**< seconds since the call began */
+    double took; /**< until its header section was in, or it failed */
+} weir_attempt;
+
+/**
+ * Number of attempts of the call, this one included, if redirects or retries
+ * were allowed; else 0.
+ */
+WEIR_API size_t weir_response_attempt_count(const weir_response *response);
+/**
+ * Fills in attempt @p index, in order: the chain of URLs and all that failed.
+ * @param ret_attempt  its size must be set.
+ * @retval WEIR_E_INVALID  there is none of that index
+ */
+WEIR_API weir_status weir_response_attempt(const weir_response *response,
+                                           size_t index,
+                                           weir_attempt *ret_attempt);
+/**
+ * URL that this response is of, after redirects; lent.  NULL: none were
+ * allowed, so it is the request's.
+ */
+WEIR_API const char *weir_response_url(const weir_response *response);
 /** The whole body after weir_fetch(); empty after weir_send(). */
 WEIR_API weir_slice weir_response_body(const weir_response *response);
 /** Length that the fields announce, or WEIR_LENGTH_UNKNOWN. */

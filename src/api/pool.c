@@ -10,6 +10,7 @@
 #include "drive/forking.h"
 #include "drive/keeper.h"
 #include "drive/means.h"
+#include "drive/sequel.h"
 #include "drive/waiting.h"
 #include "net/clock.h"
 #include "settings/options.h"
@@ -39,6 +40,7 @@ static weir_status fill(struct weir_pool *pool,
     TAILQ_INIT(&pool->resting);
     TAILQ_INIT(&pool->threads);
     TAILQ_INIT(&pool->spare_calls);
+    TAILQ_INIT(&pool->delayed);
     TAILQ_INIT(&pool->warm);
     SLIST_INIT(&pool->spares);
     pool->refs = 1;
@@ -54,6 +56,7 @@ static weir_status fill(struct weir_pool *pool,
     if (status != WEIR_OK)
         return status;
     wr_means_renew_surroundings(pool);
+    wr_policy_from(&pool->options, &pool->policy);
     pool->trace = pool->options.trace;
     pool->trace_user = pool->options.trace_user;
     wr_apply_options_locked(pool);
@@ -151,6 +154,7 @@ static void close_locked(struct weir_pool *pool, uint64_t grace_ns,
     wr_core_counts(pool->core, &before);
     pool->is_closed = true;
     wr_core_shut(pool->core, now_ns);
+    wr_calls_shut_delayed_locked(pool);
     wr_settle_locked(pool);
     wait_out_grace_locked(pool, wr_after(now_ns, grace_ns));
     wr_core_counts(pool->core, &after);
@@ -289,6 +293,8 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
     full.bytes_received = tally.bytes_received;
     for (unsigned i = 0; i < WEIR_CLOSE_REASON_COUNT; i++)
         full.closed[i] = counts.closed[i];
+    full.retries = tally.retries;
+    full.redirects = tally.redirects;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
 }

@@ -68,6 +68,7 @@ weir_status weir_request_new(const char *method, const char *url,
     request->is_idempotent = wr_method_is_idempotent(slice_of(method));
     for (unsigned i = 0; i < WR_TIMEOUTS; i++)
         request->timeouts[i] = -1;
+    request->max_redirects = WEIR_REDIRECTS_OF_POOL;
     *ret_request = request;
     return WEIR_OK;
 }

@@ -191,3 +191,41 @@ void weir_response_timings(const weir_response *response,
 
     wr_export(ret_timings, &timings, sizeof timings);
 }
+
+/* --- attempts ------------------------------------------------------------ */
+
+size_t weir_response_attempt_count(const weir_response *response)
+{
+    return response->course ? response->course->count : 0;
+}
+
+weir_status weir_response_attempt(const weir_response *response, size_t index,
+                                  weir_attempt *ret_attempt)
+{
+    const struct wr_course *course = response->course;
+    const struct wr_attempt *attempt;
+    weir_attempt full = {0};
+
+    if (!ret_attempt || ret_attempt->size < sizeof ret_attempt->size ||
+        index >= weir_response_attempt_count(response))
+        return WEIR_E_INVALID;
+    attempt = &course->attempts[index];
+    full.kind = attempt->kind;
+    full.url = course->urls.data + attempt->url;
+    full.status = attempt->status;
+    full.outcome = attempt->outcome;
+    full.connection = attempt->connection;
+    full.delay = (double)attempt->delay_ns / 1e9;
+    full.begun = span(course->attempts[0].begun_ns, attempt->begun_ns);
+    full.took = span(attempt->begun_ns, attempt->ended_ns);
+    wr_export(ret_attempt, &full, sizeof full);
+    return WEIR_OK;
+}
+
+const char *weir_response_url(const weir_response *response)
+{
+    const struct wr_course *course = response->course;
+
+    return course ? course->urls.data + course->attempts[course->count - 1].url
+                  : NULL;
+}

@@ -29,6 +29,10 @@ struct weir_request {
     struct wr_source body;
     double timeouts[WR_TIMEOUTS]; /* seconds; below 0 = the pool's */
     uint64_t expect_ns;           /* Expect: 100-continue; 0 = off */
+    int max_redirects;            /* below 0 = the pool's */
+    weir_redirect_fn on_redirect; /* or NULL */
+    void *on_redirect_user;
+    struct weir_retry retry; /* size 0: the pool's */
     char *isolation;
     char *unix_path;
     char *address;

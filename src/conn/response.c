@@ -15,6 +15,7 @@ struct weir_response *wr_response_new(unsigned fields_max)
 
 void wr_response_delete(struct weir_response *response)
 {
+    wr_course_free(response->course);
     wr_exchange_done(&response->exchange);
     wr_free(response);
 }

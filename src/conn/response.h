@@ -10,6 +10,7 @@
 #include <weir/response.h>
 
 #include "conn/conn.h"
+#include "conn/course.h"
 #include "conn/dial.h"
 #include "conn/exchange.h"
 
@@ -46,6 +47,7 @@ struct weir_response {
     struct wr_call_limits limits;
     struct wr_call_times times;
     struct wr_exchange exchange;
+    struct wr_course *course; /* what led to it, or NULL */
     struct wr_slice unread; /* decoded, not yet copied to the caller */
     weir_error failure;     /* what ended the body early, said again */
     unsigned fields_max;    /* room in fields[] is twice that */

@@ -66,9 +66,11 @@ void wr_source_reader(struct wr_source *source, uint64_t length,
 
 void wr_source_done(struct wr_source *source)
 {
-    if (source->kind == WR_SOURCE_FILE)
-        close(source->fd);
-    wr_free(source->owned);
+    if (!source->is_borrowed) {
+        if (source->kind == WR_SOURCE_FILE)
+            close(source->fd);
+        wr_free(source->owned);
+    }
     *source = (struct wr_source){.kind = WR_SOURCE_NONE, .fd = -1};
 }
 

@@ -28,6 +28,7 @@ struct wr_source {
     uint64_t given; /* bytes produced in this send */
     bool is_used;   /* FILE, READER: some send has begun to read */
     bool is_late;   /* READER: it had nothing for now (WEIR_BODY_LATER) */
+    bool is_borrowed; /* a copy: what it points to is another's */
 };
 
 /* Each sets a source that is NONE or done.  On failure it stays NONE. */

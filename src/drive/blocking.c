@@ -2,11 +2,14 @@
  * response.  Bodies are read in blocking_body.c. */
 #include "drive/blocking.h"
 
+#include <time.h>
+
 #include "base/error.h"
 #include "drive/acquire.h"
 #include "drive/lease.h"
 #include "drive/means.h"
 #include "drive/receive.h"
+#include "drive/sequel.h"
 #include "drive/transact.h"
 #include "net/clock.h"
 
@@ -179,13 +182,13 @@ static weir_status run(struct weir_response *response,
     return status;
 }
 
-/* --- a call -------------------------------------------------------------- */
+/* --- an attempt ---------------------------------------------------------- */
 
-/* A response with a lease; NULL with *err: there is none. */
-static struct weir_response *begin(struct weir_pool *pool,
-                                   const struct weir_request *request,
-                                   struct wr_head_limits *ret_limits,
-                                   weir_error *err)
+/* A response with a lease; NULL with *err: there is none.  *begun_ns: when the
+ * call began; 0: it begins now. */
+static struct weir_response *
+begin(struct weir_pool *pool, const struct weir_request *request,
+      uint64_t *begun_ns, struct wr_head_limits *ret_limits, weir_error *err)
 {
     const uint64_t now_ns = wr_now();
     struct weir_response *response = NULL;
@@ -201,13 +204,14 @@ static struct weir_response *begin(struct weir_pool *pool,
         pthread_mutex_unlock(&pool->lock);
         return NULL;
     }
-    pool->tally.requests++;
+    pool->tally.requests += *begun_ns == 0;
+    if (*begun_ns == 0)
+        *begun_ns = now_ns;
     limits = wr_limits_of(request, &pool->limits);
-    wr_response_begin_locked(pool, response, &limits, now_ns);
+    wr_response_begin_locked(pool, response, &limits, *begun_ns);
     *ret_limits = pool->head_limits;
     ret_limits->fields = response->fields_max;
     status = wr_acquire_locked(pool, request, response, now_ns, err);
-    pool->tally.failures += status != WEIR_OK;
     pthread_mutex_unlock(&pool->lock);
     if (status != WEIR_OK) {
         wr_let_go(response);
@@ -217,21 +221,18 @@ static struct weir_response *begin(struct weir_pool *pool,
     return response;
 }
 
-weir_status wr_blocking_send(struct weir_pool *pool,
-                             struct weir_request *request,
-                             struct weir_response **ret_response,
-                             weir_error *ret_err)
+/* One attempt; *begun_ns as begin(). */
+static weir_status attempt(struct weir_pool *pool, struct weir_request *request,
+                           uint64_t *begun_ns,
+                           struct weir_response **ret_response, weir_error *err)
 {
-    struct weir_response *response;
     struct wr_head_limits limits;
-    weir_error scratch;
-    weir_error *err = ret_err ? ret_err : &scratch;
-    weir_status status;
+    struct weir_response *response;
+    weir_status status = wr_means_prepare(pool, request, err);
 
-    status = wr_means_prepare(pool, request, err);
     if (status != WEIR_OK)
         return status;
-    response = begin(pool, request, &limits, err);
+    response = begin(pool, request, begun_ns, &limits, err);
     if (!response)
         return err->code;
     status = run(response, request, &limits, err);
@@ -245,4 +246,112 @@ weir_status wr_blocking_send(struct weir_pool *pool,
         wr_finish_lease(response);
     *ret_response = response;
     return WEIR_OK;
+}
+
+/* --- a call -------------------------------------------------------------- */
+
+/* Sleeps between two attempts; the end of the pool interrupts it. */
+static weir_status sleep_until(struct weir_pool *pool, uint64_t due_ns,
+                               weir_error *err)
+{
+    const struct timespec until = {.tv_sec = (time_t)(due_ns / WR_SECOND),
+                                   .tv_nsec = (long)(due_ns % WR_SECOND)};
+    bool is_closed;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->is_closed && wr_now() < due_ns)
+        pthread_cond_clockwait(&pool->changed, &pool->lock, CLOCK_MONOTONIC,
+                               &until);
+    is_closed = pool->is_closed;
+    pthread_mutex_unlock(&pool->lock);
+    return is_closed ? wr_error_set(err, WEIR_E_CLOSED, "the pool is closed")
+                     : WEIR_OK;
+}
+
+/* The call's deadline, as its attempts have it. */
+static uint64_t deadline_of(struct weir_pool *pool,
+                            const struct weir_request *request,
+                            uint64_t begun_ns)
+{
+    struct wr_call_limits limits;
+
+    pthread_mutex_lock(&pool->lock);
+    limits = wr_limits_of(request, &pool->limits);
+    pthread_mutex_unlock(&pool->lock);
+    return wr_after(begun_ns, limits.total_ns);
+}
+
+/* Attempts, one after another, until one of them is the call's outcome. */
+static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
+                              uint64_t *begun_ns,
+                              struct weir_response **ret_response,
+                              weir_error *err)
+{
+    weir_status status =
+        attempt(pool, course->sent, begun_ns, ret_response, err);
+    const uint64_t deadline_ns = deadline_of(pool, course->asked, *begun_ns);
+
+    for (;;) {
+        struct weir_response *response =
+            status == WEIR_OK ? *ret_response : NULL;
+        uint64_t due_ns;
+        weir_error failure;
+        const enum wr_sequel sequel =
+            wr_sequel_after(pool, course, response, response ? NULL : err,
+                            deadline_ns, &due_ns, &failure);
+
+        if (sequel == WR_SEQUEL_NONE)
+            return status;
+        if (response) {
+            wr_blocking_pass_over(response);
+            wr_blocking_end(response);
+        }
+        if (sequel == WR_SEQUEL_FAIL) {
+            failure.stage = WEIR_STAGE_RESPONSE;
+            failure.may_have_been_processed = true;
+            *err = failure;
+            return err->code;
+        }
+        status = sleep_until(pool, due_ns, err);
+        if (status != WEIR_OK)
+            return status;
+        status = attempt(pool, course->sent, begun_ns, ret_response, err);
+    }
+}
+
+static weir_status send_by_course(struct weir_pool *pool,
+                                  struct wr_course *course, uint64_t *begun_ns,
+                                  struct weir_response **ret_response,
+                                  weir_error *err)
+{
+    weir_status status;
+
+    pthread_mutex_lock(&pool->lock);
+    wr_ref_locked(pool); /* while no response has one */
+    pthread_mutex_unlock(&pool->lock);
+    status = run_course(pool, course, begun_ns, ret_response, err);
+    wr_sequel_close(course, status == WEIR_OK ? *ret_response : NULL, err);
+    pthread_mutex_lock(&pool->lock);
+    wr_unref_unlock(pool);
+    return status;
+}
+
+weir_status wr_blocking_send(struct weir_pool *pool,
+                             struct weir_request *request,
+                             struct weir_response **ret_response,
+                             weir_error *ret_err)
+{
+    struct wr_course *course;
+    weir_error scratch;
+    weir_error *err = ret_err ? ret_err : &scratch;
+    uint64_t begun_ns = 0;
+    weir_status status = wr_sequel_open(pool, request, &course, err);
+
+    if (status != WEIR_OK)
+        return status;
+    status = course ? send_by_course(pool, course, &begun_ns, ret_response, err)
+                    : attempt(pool, request, &begun_ns, ret_response, err);
+    if (status != WEIR_OK && begun_ns)
+        wr_count_failure(pool);
+    return status;
 }

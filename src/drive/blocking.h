@@ -16,6 +16,9 @@ weir_status wr_blocking_collect(struct weir_response *response,
 /* As weir_response_read(). */
 weir_status wr_blocking_read(struct weir_response *response, void *buf,
                              size_t cap, size_t *ret_len, weir_error *ret_err);
+/* Reads and drops what is left of a short body, waiting for it a moment, so
+ * that the connection can be lent again. */
+void wr_blocking_pass_over(struct weir_response *response);
 /* As weir_response_free(). */
 void wr_blocking_end(struct weir_response *response);
 

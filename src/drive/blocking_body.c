@@ -5,10 +5,10 @@
 #include "drive/blocking.h"
 #include "drive/lease.h"
 #include "drive/receive.h"
+#include "drive/transact.h"
 #include "net/clock.h"
 
 enum {
-    DRAIN_MAX = 65536, /* rest of a body that is read to save a lease */
     DIRECT_MIN = 4096, /* smaller reads go through the buffer */
 };
 
@@ -16,6 +16,7 @@ enum {
 static weir_status fail_body(struct weir_response *response, weir_error *err)
 {
     wr_fail_lease(response, err, WEIR_STAGE_BODY);
+    wr_count_failure(response->pool);
     response->failure = *err;
     return err->code;
 }
@@ -128,13 +129,23 @@ weir_status wr_blocking_read(struct weir_response *response, void *buf,
     return WEIR_OK;
 }
 
-/* Reads what is left of a body if it is short and has already come, so that
- * the connection can be lent again; never waits, decodes nothing but framing,
- * takes no memory. */
-static void drain(struct weir_response *response)
+/* Receives for drain(): what has come, or what comes before the deadline. */
+static bool receive_more(struct weir_response *response, char *at, size_t cap,
+                         bool may_wait, size_t *ret_len)
+{
+    if (may_wait)
+        return wr_receive(response, at, cap, wr_now(), ret_len, NULL) ==
+               WR_STEP_WAIT;
+    return wr_transport_read(&response->conn->io, at, cap, true, ret_len) ==
+           WR_IO_OK;
+}
+
+/* Reads what is left of a body if it is short, so that the connection can be
+ * lent again; decodes nothing but framing, takes no memory. */
+static void drain(struct weir_response *response, bool may_wait)
 {
     struct wr_exchange *ex = &response->exchange;
-    size_t budget = DRAIN_MAX;
+    size_t budget = WR_REST_MAX;
 
     for (;;) {
         struct wr_slice data;
@@ -149,19 +160,26 @@ static void drain(struct weir_response *response)
             continue;
         if (ex->state == WR_EXCHANGE_TRAILERS ||
             !wr_exchange_room(ex, 0, &at, &cap) || cap == 0 ||
-            wr_transport_read(&response->conn->io, at, cap, true, &len) !=
-                WR_IO_OK ||
-            len > budget)
+            !receive_more(response, at, cap, may_wait, &len) || len > budget)
             return;
         budget -= len;
         wr_exchange_received(ex, len);
     }
 }
 
+void wr_blocking_pass_over(struct weir_response *response)
+{
+    if (!response->conn || !wr_is_rest_short(&response->exchange))
+        return;
+    response->deadline_ns =
+        wr_earlier(response->deadline_ns, wr_after(wr_now(), WR_REST_WAIT_NS));
+    drain(response, true);
+}
+
 void wr_blocking_end(struct weir_response *response)
 {
     if (response->conn) {
-        drain(response);
+        drain(response, false);
         wr_finish_lease(response);
     }
     wr_let_go(response);

@@ -12,6 +12,7 @@
 #include "drive/keeper.h"
 #include "drive/lease.h"
 #include "drive/means.h"
+#include "drive/sequel.h"
 #include "drive/transact.h"
 #include "net/clock.h"
 
@@ -42,6 +43,7 @@ static uint64_t now_here(const struct weir_pool *pool)
 
 static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
                           struct weir_request *request,
+                          struct wr_course *course,
                           const weir_handlers *handlers, void *user)
 {
     /* All but the text of an error. */
@@ -50,6 +52,8 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
                offsetof(weir_error, message));
     call->pool = pool;
     call->request = request;
+    call->sent = request;
+    call->course = course;
     if (handlers)
         memcpy(&call->handlers, handlers,
                handlers->size < sizeof call->handlers ? handlers->size
@@ -57,6 +61,7 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->user = user;
     call->limits = wr_limits_of(request, &pool->limits);
     call->begun_ns = now_here(pool);
+    call->joined_ns = call->begun_ns;
     call->due_ns = WR_NEVER;
     call->deadline_ns = wr_after(call->begun_ns, call->limits.total_ns);
     call->waiter.call = call;
@@ -68,13 +73,13 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     atomic_init(&call->wants_cancel, false);
 }
 
-/* Asks the core for a connection. */
-static weir_status join_locked(struct weir_call *call, uint64_t now_ns,
-                               weir_error *ret_err)
+weir_status wr_call_join_locked(struct weir_call *call, uint64_t now_ns,
+                                weir_error *ret_err)
 {
     struct weir_pool *pool = call->pool;
     struct wr_waiter *waiter = &call->waiter;
-    const uint64_t until_ns = wr_after(call->begun_ns, call->limits.acquire_ns);
+    const uint64_t until_ns =
+        wr_after(call->joined_ns, call->limits.acquire_ns);
     struct wr_action granted;
     wr_ticket_id ticket = 0;
     const weir_status status = wr_core_acquire(
@@ -161,11 +166,10 @@ static bool is_ready_locked(struct weir_call *call)
     return true;
 }
 
-static weir_status start_locked(struct weir_pool *pool,
-                                struct weir_request *request,
-                                const weir_handlers *handlers, void *user,
-                                struct weir_call **ret_call,
-                                weir_error *ret_err)
+static weir_status
+start_locked(struct weir_pool *pool, struct weir_request *request,
+             struct wr_course *course, const weir_handlers *handlers,
+             void *user, struct weir_call **ret_call, weir_error *ret_err)
 {
     struct weir_call *call;
     weir_status status;
@@ -178,10 +182,10 @@ static weir_status start_locked(struct weir_pool *pool,
     call = take_call_locked(pool);
     if (!call)
         return wr_error_no_memory(ret_err);
-    set_up_locked(call, pool, request, handlers, user);
+    set_up_locked(call, pool, request, course, handlers, user);
     wr_tick_locked(pool, call->begun_ns);
     pool->tally.requests++;
-    status = join_locked(call, call->begun_ns, ret_err);
+    status = wr_call_join_locked(call, call->begun_ns, ret_err);
     if (status != WEIR_OK) {
         pool->tally.failures++;
         TAILQ_INSERT_HEAD(&pool->spare_calls, call, inbox);
@@ -209,17 +213,24 @@ weir_status wr_call_submit(struct weir_pool *pool, struct weir_request *request,
                            const weir_handlers *handlers, void *user,
                            struct weir_call **ret_call, weir_error *ret_err)
 {
+    struct wr_course *course = NULL;
     weir_status status = wr_means_prepare(pool, request, ret_err);
 
     if (status == WEIR_OK)
         status = take_request(request, ret_err);
     if (status != WEIR_OK)
         return status;
-    pthread_mutex_lock(&pool->lock);
-    status = start_locked(pool, request, handlers, user, ret_call, ret_err);
-    pthread_mutex_unlock(&pool->lock);
-    if (status != WEIR_OK)
+    status = wr_sequel_open(pool, request, &course, ret_err);
+    if (status == WEIR_OK) {
+        pthread_mutex_lock(&pool->lock);
+        status = start_locked(pool, request, course, handlers, user, ret_call,
+                              ret_err);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    if (status != WEIR_OK) {
+        wr_course_free(course);
         wr_call_give_up_request(request);
+    }
     return status;
 }
 
@@ -253,7 +264,7 @@ enum wr_step wr_call_take_conn(struct wr_loop *loop, struct weir_call *call,
     pthread_mutex_lock(&pool->lock);
     is_alive = wr_is_alive_locked(pool, conn, loop->now_ns);
     if (!is_alive)
-        status = join_locked(call, loop->now_ns, err);
+        status = wr_call_join_locked(call, loop->now_ns, err);
     else if (!(call->response = new_response_locked(call, conn, loop->now_ns)))
         wr_give_back_unused_locked(pool, conn, loop->now_ns);
     if (!is_alive && status == WEIR_OK && call->waiter.conn)

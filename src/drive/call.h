@@ -17,6 +17,7 @@ enum wr_call_state {
     WR_CALL_WAITING,   /* in the line */
     WR_CALL_ACTIVE,    /* on its connection */
     WR_CALL_REDIALING, /* its connection was stale: a fresh one comes */
+    WR_CALL_DELAYED,   /* between two attempts */
     WR_CALL_ENDED,     /* on_done is next, or under way, or over */
 };
 
@@ -30,10 +31,13 @@ enum wr_call_flow {
 struct weir_call {
     struct weir_pool *pool;       /* one reference */
     struct weir_request *request; /* one reference, until the end */
+    struct weir_request *sent;    /* the same, or what a redirect made of it */
+    struct wr_course *course;     /* NULL: one attempt, or it is over */
     weir_handlers handlers;
     void *user;
     struct wr_call_limits limits;
     uint64_t begun_ns;
+    uint64_t joined_ns;   /* the line, for this attempt */
     uint64_t deadline_ns; /* total */
 
     /* lock */
@@ -43,6 +47,9 @@ struct weir_call {
     bool is_posted; /* in the loop's inbox */
     bool is_done;   /* on_done has returned */
     bool wants_resume;
+    bool is_delayed; /* in pool->delayed */
+    bool is_shut;    /* the pool has closed meanwhile */
+    TAILQ_ENTRY(weir_call) delayed;
     TAILQ_ENTRY(weir_call) inbox; /* or among the spare ones */
 
     /* any thread */
@@ -57,12 +64,17 @@ struct weir_call {
     struct wr_heap_node due;
     uint64_t due_ns;      /* when it must be looked at; WR_NEVER before */
     uint64_t heard_ns;    /* when the peer was last heard of */
+    uint64_t next_ns;     /* when the next attempt begins */
+    uint64_t rest_ns;     /* until when it passes over the rest of a body */
+    size_t rest;          /* bytes of that so far */
     uint64_t hold_ns;     /* until when the body is held back; 0 = not begun */
     bool is_dry;          /* there was nothing more to read */
     bool has_hung_up;     /* the peer has ended its side */
     bool is_send_blocked; /* the socket took no more */
     bool is_send_over;    /* the peer takes no more */
     bool has_head;
+    bool is_passing_over; /* the response is not the call's: its body is read
+                           * to save the connection */
     bool has_leftover; /* a pause has left something that was received, or the
                         * end: it comes before what the socket says */
     bool is_in_again;
@@ -89,6 +101,9 @@ void wr_call_resume(struct weir_call *call);
 void wr_call_unref_unlock(struct weir_call *call);
 /* Registers its connection with the loop, as active.  0 or errno. */
 int wr_call_attach(struct wr_loop *loop, struct weir_call *call);
+/* Asks the core for a connection; a grant is left in the waiter. */
+weir_status wr_call_join_locked(struct weir_call *call, uint64_t now_ns,
+                                weir_error *ret_err);
 /* Takes a granted connection.  DONE: it is active, with a response.  WAIT: it
  * was dead, and the call is in the line again.  ERROR: *err. */
 enum wr_step wr_call_take_conn(struct wr_loop *loop, struct weir_call *call,
@@ -101,6 +116,24 @@ void wr_call_give_up_request(struct weir_request *request);
 void wr_call_retire(struct weir_call *call);
 void wr_calls_drop_spares_locked(struct weir_pool *pool);
 
+/* --- call_again.c -------------------------------------------------------- */
+
+/* The head of a response is in: is it the call's?  DONE: yes.  WAIT: another
+ * attempt follows, and its body is passed over.  ERROR: *err. */
+enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err);
+/* An attempt has failed: does another one follow?  Fills in the error. */
+bool wr_call_is_tried_again(struct weir_call *call, weir_error *err);
+/* The response of an attempt that was not the last. */
+void wr_call_drop_response(struct weir_call *call);
+/* Waits for its next attempt, or waits no more. */
+void wr_call_delay(struct weir_call *call);
+void wr_call_end_delay(struct weir_call *call);
+/* Joins the line again. */
+weir_status wr_call_rejoin(struct wr_loop *loop, struct weir_call *call,
+                           weir_error *err);
+/* The pool is being closed: no further attempts. */
+void wr_calls_shut_delayed_locked(struct weir_pool *pool);
+
 /* --- call_run.c ---------------------------------------------------------- */
 
 /* What has been posted to a call, taken under the lock. */
@@ -109,6 +142,7 @@ struct wr_news {
     bool has_failed;
     bool is_cancelled;
     bool is_resumed;
+    bool is_shut;
 };
 
 void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,

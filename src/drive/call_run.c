@@ -20,12 +20,15 @@ static const struct {
 } states[] = {
     [WR_CALL_NEW] = {"new", BIT(WR_CALL_WAITING) | BIT(WR_CALL_ACTIVE) |
                                 BIT(WR_CALL_ENDED)},
-    [WR_CALL_WAITING] = {"waiting", BIT(WR_CALL_ACTIVE) | BIT(WR_CALL_ENDED)},
-    [WR_CALL_ACTIVE] = {"active", BIT(WR_CALL_WAITING) |
-                                      BIT(WR_CALL_REDIALING) |
-                                      BIT(WR_CALL_ENDED)},
-    [WR_CALL_REDIALING] = {"redialing",
-                           BIT(WR_CALL_ACTIVE) | BIT(WR_CALL_ENDED)},
+    [WR_CALL_WAITING] = {"waiting", BIT(WR_CALL_ACTIVE) | BIT(WR_CALL_DELAYED) |
+                                        BIT(WR_CALL_ENDED)},
+    [WR_CALL_ACTIVE] = {"active",
+                        BIT(WR_CALL_WAITING) | BIT(WR_CALL_REDIALING) |
+                            BIT(WR_CALL_DELAYED) | BIT(WR_CALL_ENDED)},
+    [WR_CALL_REDIALING] = {"redialing", BIT(WR_CALL_ACTIVE) |
+                                            BIT(WR_CALL_DELAYED) |
+                                            BIT(WR_CALL_ENDED)},
+    [WR_CALL_DELAYED] = {"delayed", BIT(WR_CALL_WAITING) | BIT(WR_CALL_ENDED)},
     [WR_CALL_ENDED] = {"ended", 0},
 };
 
@@ -46,8 +49,12 @@ static uint64_t next_due(const struct weir_call *call)
     const struct weir_response *response = call->response;
     uint64_t due_ns = call->deadline_ns;
 
+    if (call->state == WR_CALL_DELAYED)
+        return wr_earlier(due_ns, call->next_ns);
     if (call->state != WR_CALL_ACTIVE)
         return due_ns;
+    if (call->is_passing_over)
+        due_ns = wr_earlier(due_ns, call->rest_ns);
     if (response->exchange.is_held && call->hold_ns)
         due_ns = wr_earlier(due_ns, call->hold_ns);
     if (!wr_call_is_paused(call))
@@ -96,7 +103,11 @@ static void end_call(struct wr_loop *loop, struct weir_call *call,
     wr_heap_remove(&loop->call_due, &call->due);
     if (call->is_in_again)
         TAILQ_REMOVE(&loop->again, call, again);
+    if (call->state == WR_CALL_DELAYED)
+        wr_call_end_delay(call);
     set_state(call, WR_CALL_ENDED);
+    wr_course_free(call->course);
+    call->course = NULL;
     wr_call_give_up_request(call->request);
     if (err) {
         if (call->waiter.error.code == WEIR_OK)
@@ -151,11 +162,39 @@ static weir_stage stage_of(const struct wr_loop *loop,
                                          : WEIR_STAGE_SEND;
 }
 
-static void count_failure(struct weir_pool *pool)
+static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err);
+
+/* --- the next attempt ---------------------------------------------------- */
+
+static void rejoin(struct wr_loop *loop, struct weir_call *call)
 {
-    pthread_mutex_lock(&pool->lock);
-    pool->tally.failures++;
-    pthread_mutex_unlock(&pool->lock);
+    weir_error err;
+
+    err.stage = WEIR_STAGE_NONE;
+    set_state(call, WR_CALL_WAITING);
+    if (wr_call_rejoin(loop, call, &err) == WEIR_OK)
+        set_timer(loop, call);
+    else
+        fail(loop, call, &err);
+}
+
+/* Its attempt has ended, and holds nothing any more. */
+static void try_again(struct wr_loop *loop, struct weir_call *call)
+{
+    wr_call_drop_response(call);
+    if (call->is_in_again)
+        TAILQ_REMOVE(&loop->again, call, again);
+    call->is_in_again = false;
+    call->has_head = false;
+    call->has_leftover = false;
+    call->is_passing_over = false;
+    set_state(call, WR_CALL_DELAYED);
+    if (call->next_ns <= loop->now_ns) {
+        rejoin(loop, call);
+    } else {
+        wr_call_delay(call);
+        set_timer(loop, call);
+    }
 }
 
 static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
@@ -169,9 +208,12 @@ static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
         if (call->response->conn && !call->has_head)
             wr_keep_peer(call->response);
         wr_fail_lease(call->response, err, err->stage);
-    } else {
-        count_failure(loop->pool);
     }
+    if (wr_call_is_tried_again(call, err)) {
+        try_again(loop, call);
+        return;
+    }
+    wr_count_failure(loop->pool);
     end_call(loop, call, err);
 }
 
@@ -203,7 +245,10 @@ static void finish(struct wr_loop *loop, struct weir_call *call)
     leave_conn(call);
     response->times.ended_ns = loop->now_ns;
     wr_give_back(response, &verdict);
-    end_call(loop, call, NULL);
+    if (call->is_passing_over)
+        try_again(loop, call);
+    else
+        end_call(loop, call, NULL);
 }
 
 /* --- the steps of an active call ----------------------------------------- */
@@ -233,7 +278,7 @@ static void settle(struct wr_loop *loop, struct weir_call *call,
     } else if (step == WR_STEP_WAIT) {
         set_timer(loop, call);
     } else if (call->response->conn && !call->has_head &&
-               wr_is_stale(call->response, call->request, err->code)) {
+               wr_is_stale(call->response, call->sent, err->code)) {
         redial(loop, call);
     } else {
         fail(loop, call, err);
@@ -253,9 +298,8 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
     call->has_hung_up = false;
     call->is_send_over = false;
     call->heard_ns = loop->now_ns;
-    if (wr_exchange_begin(&response->exchange, call->request,
-                          &call->head_limits, response->fields,
-                          &err) == WEIR_OK)
+    if (wr_exchange_begin(&response->exchange, call->sent, &call->head_limits,
+                          response->fields, &err) == WEIR_OK)
         step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && call->is_send_over)
         step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
@@ -316,6 +360,10 @@ void wr_call_on_due(struct wr_loop *loop, struct weir_call *call)
     }
     if (next_due(call) > loop->now_ns) {
         set_timer(loop, call);
+        return;
+    }
+    if (call->state == WR_CALL_DELAYED && call->next_ns <= loop->now_ns) {
+        rejoin(loop, call);
         return;
     }
     if (call->state == WR_CALL_ACTIVE)
@@ -463,6 +511,8 @@ void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
             wr_call_cut(loop, call, WEIR_E_CLOSED, "the pool is closed");
     } else if (news->conn) {
         granted(loop, call, news->conn);
+    } else if (news->is_shut) {
+        wr_call_cut(loop, call, WEIR_E_CLOSED, "the pool is closed");
     } else if (news->has_failed) {
         err = call->waiter.error;
         fail(loop, call, &err);

@@ -20,7 +20,7 @@ static void sent_all(struct wr_loop *loop, struct weir_call *call)
         return;
     call->response->times.sent_ns = loop->now_ns;
     call->heard_ns = loop->now_ns;
-    wr_trace_sent(call->response, call->request);
+    wr_trace_sent(call->response, call->sent);
 }
 
 /* Sends what can be sent now.  WAIT or ERROR. */
@@ -40,8 +40,7 @@ enum wr_step wr_call_send(struct wr_loop *loop, struct weir_call *call,
             return WR_STEP_ERROR;
         if (count == 0) {
             if (ex->is_held && !call->hold_ns)
-                call->hold_ns =
-                    wr_after(loop->now_ns, call->request->expect_ns);
+                call->hold_ns = wr_after(loop->now_ns, call->sent->expect_ns);
             else if (ex->is_sent)
                 sent_all(loop, call);
             break;
@@ -86,6 +85,37 @@ static bool hand_over(struct weir_call *call, const void *data, size_t len)
     return !wr_call_is_held_up(call);
 }
 
+/* Is the body handed over, or dropped, stretch by stretch? */
+static bool is_streamed(const struct weir_call *call)
+{
+    return call->handlers.on_body || call->is_passing_over;
+}
+
+static enum wr_step count_rest(struct weir_call *call, size_t len,
+                               weir_error *err)
+{
+    call->rest += len;
+    if (call->rest <= WR_REST_MAX)
+        return WR_STEP_WAIT;
+    wr_error_set(err, WEIR_E_LIMIT, "the rest of a body is too long to read");
+    return WR_STEP_ERROR;
+}
+
+static enum wr_step pass_over(struct weir_call *call, weir_error *err)
+{
+    for (;;) {
+        struct wr_slice data;
+        enum wr_step step =
+            wr_exchange_next(&call->response->exchange, &data, err);
+
+        if (step != WR_STEP_WAIT || data.len == 0)
+            return step;
+        step = count_rest(call, data.len, err);
+        if (step != WR_STEP_WAIT)
+            return step;
+    }
+}
+
 /* Takes what is in the buffer.  WAIT: more must be received, or it pauses. */
 enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
                                weir_error *err)
@@ -94,6 +124,8 @@ enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
 
     *ret_want = 0;
     call->has_leftover = false;
+    if (call->is_passing_over)
+        return pass_over(call, err);
     if (!call->handlers.on_body)
         return wr_exchange_collect(ex, call->limits.max_body, ret_want, err);
     for (;;) {
@@ -114,18 +146,22 @@ static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
                               weir_error *err)
 {
     struct weir_response *response = call->response;
+    enum wr_step step;
 
     if (!wr_exchange_pin(&response->exchange)) {
         wr_error_no_memory(err);
         return WR_STEP_ERROR;
     }
     sent_all(loop, call);
-    call->has_head = true;
-    response->is_collected = call->handlers.on_body == NULL;
     response->times.head_ns = loop->now_ns;
     wr_trace_head(response);
     wr_keep_peer(response);
-    if (call->handlers.on_response)
+    step = wr_call_judge_head(call, err);
+    if (step == WR_STEP_ERROR)
+        return step;
+    call->has_head = true;
+    response->is_collected = call->handlers.on_body == NULL;
+    if (step == WR_STEP_DONE && call->handlers.on_response)
         call->handlers.on_response(call->user, call, response);
     return WR_STEP_WAIT;
 }
@@ -161,7 +197,7 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
                       char **ret_at, size_t *ret_cap, bool *ret_direct)
 {
     struct wr_exchange *ex = &call->response->exchange;
-    const size_t direct = call->handlers.on_body ? wr_exchange_direct(ex) : 0;
+    const size_t direct = is_streamed(call) ? wr_exchange_direct(ex) : 0;
 
     *ret_direct = direct > 0;
     if (direct > 0) {
@@ -169,7 +205,7 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
         *ret_cap = direct < WR_LOOP_SCRATCH ? direct : WR_LOOP_SCRATCH;
         return true;
     }
-    if (call->handlers.on_body && call->has_head)
+    if (is_streamed(call) && call->has_head)
         want = 0; /* the head must not move: there is room behind it */
     return wr_exchange_room(ex, want, ret_at, ret_cap);
 }
@@ -187,7 +223,10 @@ static enum wr_step took(struct wr_loop *loop, struct weir_call *call,
         return take_received(loop, call, ret_want, err);
     }
     wr_exchange_took(ex, n);
-    if (!hand_over(call, loop->scratch, n) && wr_exchange_direct(ex) > 0)
+    if (call->is_passing_over) {
+        if (count_rest(call, n, err) == WR_STEP_ERROR)
+            return WR_STEP_ERROR;
+    } else if (!hand_over(call, loop->scratch, n) && wr_exchange_direct(ex) > 0)
         return WR_STEP_WAIT;
     return wr_call_take_body(call, ret_want, err);
 }

@@ -7,7 +7,7 @@
 /* Does its body pause?  A pause says nothing of the header section. */
 static inline bool wr_call_is_paused(const struct weir_call *call)
 {
-    return call->has_head &&
+    return call->has_head && !call->is_passing_over &&
            atomic_load_explicit(&call->flow, memory_order_relaxed) ==
                WR_FLOW_PAUSED;
 }

@@ -31,6 +31,7 @@ static void drop_threads(struct weir_pool *pool)
             close(thread->wake_fd);
     }
     TAILQ_INIT(&pool->threads);
+    TAILQ_INIT(&pool->delayed);
     pool->timekeeper = NULL;
 }
 

@@ -99,11 +99,9 @@ void wr_finish_lease(struct weir_response *response)
     wr_give_back(response, &verdict);
 }
 
-/* Ends a lease after a failure; fills in what the error says of the call. */
 void wr_fail_lease(struct weir_response *response, weir_error *err,
                    weir_stage stage)
 {
-    struct weir_pool *pool = response->pool;
     const struct wr_verdict verdict = {.reason = reason_of(err->code)};
 
     if (err->stage == WEIR_STAGE_NONE)
@@ -116,6 +114,10 @@ void wr_fail_lease(struct weir_response *response, weir_error *err,
     response->times.ended_ns = wr_now();
     if (response->conn)
         wr_give_back(response, &verdict);
+}
+
+void wr_count_failure(struct weir_pool *pool)
+{
     pthread_mutex_lock(&pool->lock);
     pool->tally.failures++;
     pthread_mutex_unlock(&pool->lock);

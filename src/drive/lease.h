@@ -17,10 +17,12 @@ void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
 /* The exchange has come to its end in good order, or is given up: judges, and
  * gives the lease back. */
 void wr_finish_lease(struct weir_response *response);
-/* Ends the lease after a failure; fills in what the error says of the call.
+/* Ends the lease after a failure; fills in what the error says of the attempt.
  * `stage` unless the error has one. */
 void wr_fail_lease(struct weir_response *response, weir_error *err,
                    weir_stage stage);
+/* A call has ended in an error. */
+void wr_count_failure(struct weir_pool *pool);
 /* Gives up a response that holds no lease. */
 void wr_let_go(struct weir_response *response);
 

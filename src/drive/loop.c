@@ -48,6 +48,7 @@ static struct wr_news take_news_locked(struct weir_call *call)
         .has_failed = call->waiter.status != WEIR_OK,
         .is_cancelled = atomic_load(&call->wants_cancel),
         .is_resumed = call->wants_resume,
+        .is_shut = call->is_shut,
     };
 
     call->waiter.conn = NULL;

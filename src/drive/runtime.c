@@ -254,6 +254,10 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
     if (response->exchange.in.cap > WR_SPARE_BUFFER_MAX)
         wr_buf_done(&response->exchange.in);
     wr_buf_done(&response->exchange.tail);
+    if (response->course) {
+        wr_course_free(response->course);
+        response->course = NULL;
+    }
     if (response->exchange.out.cap > WR_SPARE_BUFFER_MAX)
         wr_buf_done(&response->exchange.out);
     SLIST_INSERT_HEAD(&pool->spares, response, spare);

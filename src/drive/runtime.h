@@ -13,6 +13,7 @@
 #include <weir/pool.h>
 
 #include "conn/conn.h"
+#include "conn/course.h"
 #include "conn/dial.h"
 #include "conn/request.h"
 #include "conn/response.h"
@@ -65,6 +66,8 @@ struct wr_tally {
     uint64_t failures;
     uint64_t tls_resumed;
     uint64_t stale_retries;
+    uint64_t retries;
+    uint64_t redirects;
     uint64_t bytes_sent;
     uint64_t bytes_received;
 };
@@ -73,6 +76,7 @@ struct weir_pool {
     /* Immutable after opening. */
     struct wr_surroundings surroundings;
     struct wr_dial_means means;
+    struct wr_policy policy;
     struct wr_tls_context *tls;
     weir_trace_fn trace;
     void *trace_user;
@@ -95,11 +99,12 @@ struct weir_pool {
     unsigned spare_call_count;
     struct wr_loop **loops; /* none before they are needed */
     unsigned loop_count;
-    unsigned next_loop;        /* round robin */
-    bool has_no_keeper;        /* it could not be started */
-    unsigned call_count;       /* asynchronous calls that have not ended */
-    struct wr_warm_list warm;  /* what weir_pool_warm() asked for */
-    pthread_cond_t call_ended; /* for those who wait for calls */
+    unsigned next_loop;          /* round robin */
+    bool has_no_keeper;          /* it could not be started */
+    struct wr_call_list delayed; /* between two attempts */
+    unsigned call_count;         /* asynchronous calls that have not ended */
+    struct wr_warm_list warm;    /* what weir_pool_warm() asked for */
+    pthread_cond_t call_ended;   /* for those who wait for calls */
     unsigned call_waiters;
     uint64_t conn_numbers;
     unsigned epoch; /* forks so far: calls of another one are the parent's */

@@ -43,6 +43,7 @@ void wr_response_begin_locked(struct weir_pool *pool,
     response->is_reused = false;
     response->was_sent = false;
     response->is_collected = false;
+    response->course = NULL;
     response->unread = (struct wr_slice){0};
     response->failure.code = WEIR_OK;
     response->times = (struct wr_call_times){.begun_ns = begun_ns};
@@ -139,6 +140,13 @@ bool wr_is_stale(const struct weir_response *response,
            !ex->has_received &&
            (wr_request_is_repeatable(request) || !ex->has_sent_any) &&
            wr_source_can_begin(&request->body);
+}
+
+bool wr_is_rest_short(const struct wr_exchange *ex)
+{
+    return ex->body.framing == WR_FRAMING_CHUNKED ||
+           (ex->body.framing == WR_FRAMING_LENGTH &&
+            ex->body.left <= WR_REST_MAX);
 }
 
 /* --- traces -------------------------------------------------------------- */

@@ -31,6 +31,11 @@ enum wr_step wr_no_watch(int error, weir_error *err);
  * sent once more? */
 bool wr_is_stale(const struct weir_response *response,
                  const struct weir_request *request, weir_status status);
+/* A body that nobody wants is read to its end to save the connection if it is
+ * no longer than this, and comes within this time. */
+#define WR_REST_MAX 65536
+#define WR_REST_WAIT_NS (WR_SECOND / 10)
+bool wr_is_rest_short(const struct wr_exchange *ex);
 /* Traces of a call's steps; nothing without a trace. */
 void wr_trace_lease(const struct weir_response *response);
 void wr_trace_sent(const struct weir_response *response,

@@ -174,7 +174,7 @@ static bool is_same(const struct wr_option *option, const weir_pool_options *a,
     if (is_text(option->kind))
         return !strcmp(left.text ? left.text : "",
                        right.text ? right.text : "");
-    if (option->kind == WR_OPTION_SECONDS)
+    if (option->kind == WR_OPTION_SECONDS || option->kind == WR_OPTION_NUMBER)
         return !(left.seconds < right.seconds) &&
                !(left.seconds > right.seconds);
     return left.whole == right.whole;

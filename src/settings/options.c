@@ -73,6 +73,16 @@ const struct wr_option wr_option_table[] = {
     FLAG(keeper, false, "watch idle connections"),
     FLAG(follow_dns, true, "leave addresses that left DNS"),
     TEXT(dns_servers, TEXT, "to ask instead of the system's"),
+    ROW(max_redirects, UNSIGNED, 0, 100, false, false, "followed in a call"),
+    FLAG(redirect_downgrade, false, "follow redirects from https to http"),
+    ROW(retry_attempts, UNSIGNED, 1, 100, false, false,
+        "of a call in all; 1 = no retry"),
+    ROW(retry_delay, SECONDS, 0, DBL_MAX, false, false,
+        "before the first retry"),
+    ROW(retry_backoff, NUMBER, 1, 100, false, false,
+        "factor from one delay to the next"),
+    ROW(retry_max_delay, SECONDS, 0, DBL_MAX, false, false,
+        "longest delay, also of Retry-After"),
     {.name = NULL},
 };
 
@@ -106,6 +116,10 @@ static const weir_pool_options defaults = {
     .loops = 1,
     .keeper = true,
     .follow_dns = true,
+    .retry_attempts = 1,
+    .retry_delay = 1,
+    .retry_backoff = 2,
+    .retry_max_delay = 30,
 };
 
 void wr_options_give(weir_pool_options *ret_options, size_t size,
@@ -152,6 +166,7 @@ size_t wr_option_width(enum wr_option_kind kind)
     case WR_OPTION_UINT64:
         return sizeof(uint64_t);
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         return sizeof(double);
     case WR_OPTION_CHOICE:
         return sizeof(weir_ip_version);

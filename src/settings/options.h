@@ -16,6 +16,7 @@ enum wr_option_kind {
     WR_OPTION_SIZE,     /* size_t */
     WR_OPTION_UINT64,
     WR_OPTION_SECONDS, /* double */
+    WR_OPTION_NUMBER,  /* double without a unit */
     WR_OPTION_TEXT,    /* const char *; NULL and "" mean none */
     WR_OPTION_CHOICE,  /* an enum, by the names in `choices` */
     WR_OPTION_TLS,     /* const char *: "1.2", "1.3" */

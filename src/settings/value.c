@@ -92,6 +92,7 @@ struct wr_value wr_value_load(const struct wr_option *option,
 
     switch (option->kind) {
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         memcpy(&value.seconds, member, sizeof value.seconds);
         break;
     case WR_OPTION_TEXT:
@@ -112,6 +113,7 @@ void wr_value_store(const struct wr_option *option,
 
     switch (option->kind) {
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         memcpy(member, &value->seconds, sizeof value->seconds);
         break;
     case WR_OPTION_TEXT:
@@ -144,6 +146,7 @@ bool wr_value_is_valid(const struct wr_option *option,
 {
     switch (option->kind) {
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         /* Not a number compares false. */
         return value->seconds <= option->max &&
                (option->above_min ? value->seconds > option->min
@@ -189,6 +192,7 @@ bool wr_value_read(const struct wr_option *option,
         value.whole = is_read && (*scalar->text | 0x20) == 't';
         break;
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         is_read = (type == WR_SCHEMA_INTEGER || type == WR_SCHEMA_FLOAT) &&
                   wr_schema_float(scalar->text, scalar->len, &value.seconds);
         break;
@@ -254,6 +258,7 @@ bool wr_value_print(const struct wr_option *option,
     case WR_OPTION_BOOL:
         return wr_buf_append_text(out, value->whole ? "true" : "false");
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         return wr_seconds_text(value->seconds, number) &&
                wr_buf_append_text(out, number);
     case WR_OPTION_TEXT:
@@ -297,6 +302,7 @@ void wr_value_found(const struct wr_option *option,
 
     switch (option->kind) {
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         snprintf(found, WR_FOUND_CAP, "%s",
                  wr_seconds_text(value->seconds, number) ? number : "a number");
         break;
@@ -334,6 +340,10 @@ void wr_value_expected(const struct wr_option *option,
     case WR_OPTION_BOOL:
         words = "true or false";
         break;
+    case WR_OPTION_NUMBER:
+        snprintf(expected, WR_EXPECTED_CAP, "a number from %g to %g",
+                 option->min, option->max);
+        return;
     case WR_OPTION_SECONDS:
         words = option->above_min ? "seconds above 0" : "seconds, 0 or more";
         break;

@@ -14,7 +14,7 @@
 
 struct wr_value {
     uint64_t whole;   /* booleans, integers, address families */
-    double seconds;   /* WR_OPTION_SECONDS */
+    double seconds;   /* WR_OPTION_SECONDS and _NUMBER */
     const char *text; /* WR_OPTION_TEXT and _TLS; borrowed; NULL = none */
 };
 

@@ -25,7 +25,10 @@ MEMBER(weir_error, offset, 24);
 MEMBER(weir_error, connection, 32);
 MEMBER(weir_error, reused, 40);
 MEMBER(weir_error, may_have_been_processed, 41);
-MEMBER(weir_error, reserved, 42);
+MEMBER(weir_error, reserved0, 42);
+MEMBER(weir_error, attempts, 44);
+MEMBER(weir_error, retry_in, 48);
+MEMBER(weir_error, reserved, 56);
 MEMBER(weir_error, message, 88);
 
 SIZE(weir_allocator, 24);
@@ -41,7 +44,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 224);
+SIZE(weir_pool_options, 264);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -78,8 +81,14 @@ MEMBER(weir_pool_options, loops, 208);
 MEMBER(weir_pool_options, keeper, 212);
 MEMBER(weir_pool_options, follow_dns, 213);
 MEMBER(weir_pool_options, dns_servers, 216);
+MEMBER(weir_pool_options, redirect_downgrade, 224);
+MEMBER(weir_pool_options, max_redirects, 228);
+MEMBER(weir_pool_options, retry_attempts, 232);
+MEMBER(weir_pool_options, retry_delay, 240);
+MEMBER(weir_pool_options, retry_backoff, 248);
+MEMBER(weir_pool_options, retry_max_delay, 256);
 
-SIZE(weir_pool_figures, 296);
+SIZE(weir_pool_figures, 312);
 MEMBER(weir_pool_figures, size, 0);
 MEMBER(weir_pool_figures, open, 8);
 MEMBER(weir_pool_figures, idle, 16);
@@ -102,6 +111,8 @@ MEMBER(weir_pool_figures, acquire_timeouts, 144);
 MEMBER(weir_pool_figures, bytes_sent, 152);
 MEMBER(weir_pool_figures, bytes_received, 160);
 MEMBER(weir_pool_figures, closed, 168);
+MEMBER(weir_pool_figures, retries, 296);
+MEMBER(weir_pool_figures, redirects, 304);
 
 SIZE(weir_close_report, 40);
 MEMBER(weir_close_report, size, 0);

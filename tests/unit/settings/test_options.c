@@ -163,6 +163,7 @@ static void set(weir_pool_options *options, const struct bad_value *bad)
         memcpy(member, &size, sizeof size);
         break;
     case WR_OPTION_SECONDS:
+    case WR_OPTION_NUMBER:
         memcpy(member, &bad->number, sizeof bad->number);
         break;
     default:

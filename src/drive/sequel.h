@@ -1,0 +1,33 @@
+/* What comes after an attempt of a call, for both drivers: conn/course.h with
+ * the pool around it, its lock, clocks, figures and traces. */
+#ifndef WR_DRIVE_SEQUEL_H
+#define WR_DRIVE_SEQUEL_H
+
+#include "conn/course.h"
+#include "drive/runtime.h"
+
+/* The policy of a pool, from its options. */
+void wr_policy_from(const weir_pool_options *options,
+                    struct wr_policy *ret_policy);
+/* The course of a call that begins; *ret_course NULL: it needs none.
+ * WEIR_E_NO_MEMORY. */
+weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
+                           struct wr_course **ret_course, weir_error *ret_err);
+
+enum wr_sequel {
+    WR_SEQUEL_NONE, /* the call ends as the attempt did */
+    WR_SEQUEL_NEXT, /* course->sent is next, at *ret_due_ns */
+    WR_SEQUEL_FAIL, /* the call ends in *ret_err */
+};
+
+/* An attempt has ended: its response's head is in, or err says why not. */
+enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
+                               const struct weir_response *response,
+                               const weir_error *err, uint64_t deadline_ns,
+                               uint64_t *ret_due_ns, weir_error *ret_err);
+/* The call has ended: its course goes with the response, or, if there is none,
+ * is freed, and the error tells of it. */
+void wr_sequel_close(struct wr_course *course, struct weir_response *response,
+                     weir_error *err);
+
+#endif
