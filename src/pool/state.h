@@ -7,12 +7,7 @@
 #include "base/heap.h"
 #include "base/mem.h"
 #include "pool/core.h"
-
-/* A failed insertion into the map leaves it as it was. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) wr_malloc(size)
-#define uthash_free(ptr, size) wr_free(ptr)
-#include <uthash.h>
+#include "pool/map.h"
 
 enum conn_state {
     CONN_FREE,
