@@ -60,6 +60,7 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_RETRY,     /**< once more: the connection was stale, or the
                            * attempt failed; detail says which and when */
     WEIR_TRACE_PROXY,     /**< the proxy has agreed */
+    WEIR_TRACE_BREAKER,   /**< an origin's breaker has changed its state */
     WEIR_TRACE_REDIRECT,  /**< a redirect is followed; detail says where to */
 } weir_trace_kind;
 
@@ -112,22 +113,30 @@ typedef struct weir_pool_options {
     const char *ca_path;        /**< hashed folder instead of the system's */
     const char *cert_file;      /**< client certificate chain, PEM; NULL */
     const char *key_file;       /**< its key, PEM; NULL: in cert_file */
-    const char *tls_min_version; /**< "1.2" or "1.3"; "1.2" */
-    weir_trace_fn trace;         /**< sees each step; NULL */
-    void *trace_user;            /**< its first argument */
-    weir_loop loop;              /**< who runs the loop; WEIR_LOOP_HOSTED */
-    weir_poller poller;          /**< how it waits; WEIR_POLLER_AUTO */
-    unsigned loops;              /**< hosted threads, 1 to 64; 1 */
-    bool keeper;                 /**< watch idle connections; true */
-    bool follow_dns;             /**< leave addresses that left DNS; true */
-    const char *dns_servers;     /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
-                                  * system's */
-    bool redirect_downgrade;     /**< follow them from https to http; false */
-    unsigned max_redirects;      /**< followed in a call, 0 to 100; 0 */
-    unsigned retry_attempts;     /**< of a call in all, 1 to 100; 1 */
-    double retry_delay;          /**< before the first retry; 1 */
-    double retry_backoff;        /**< from one delay to the next, 1 to 100; 2 */
-    double retry_max_delay;      /**< longest delay, also of Retry-After; 30 */
+    const char *tls_min_version;   /**< "1.2" or "1.3"; "1.2" */
+    weir_trace_fn trace;           /**< sees each step; NULL */
+    void *trace_user;              /**< its first argument */
+    weir_loop loop;                /**< who runs the loop; WEIR_LOOP_HOSTED */
+    weir_poller poller;            /**< how it waits; WEIR_POLLER_AUTO */
+    unsigned loops;                /**< hosted threads, 1 to 64; 1 */
+    bool keeper;                   /**< watch idle connections; true */
+    bool follow_dns;               /**< leave addresses that left DNS; true */
+    const char *dns_servers;       /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
+                                    * system's */
+    bool redirect_downgrade;       /**< follow them from https to http; false */
+    unsigned max_redirects;        /**< followed in a call, 0 to 100; 0 */
+    unsigned retry_attempts;       /**< of a call in all, 1 to 100; 1 */
+    unsigned breaker_failures;     /**< in a row, that open it, 0 = none to
+                                    * 1000000; 0 */
+    unsigned breaker_min_requests; /**< in the window, before the rate
+                                    * counts, 1 to 1000000; 20 */
+    double retry_delay;            /**< before the first retry; 1 */
+    double retry_backoff;   /**< from one delay to the next, 1 to 100; 2 */
+    double retry_max_delay; /**< longest delay, also of Retry-After; 30 */
+    double breaker_rate;    /**< of failures, that opens it, 0 = none to
+                             * 1; 0 */
+    double breaker_window;  /**< over which it is taken, > 0; 10 */
+    double breaker_open;    /**< until the next probe, > 0; 30 */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */
@@ -181,6 +190,8 @@ typedef struct weir_pool_figures {
     uint64_t closed[16];       /**< by weir_close_reason */
     uint64_t retries;          /**< attempts after one that failed */
     uint64_t redirects;        /**< redirects followed */
+    uint64_t retries_denied;   /**< retries that a budget did not allow */
+    uint64_t breaker_refusals; /**< attempts that an open breaker refused */
 } weir_pool_figures;
 
 /** What a close did. */

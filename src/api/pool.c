@@ -23,7 +23,8 @@ static weir_status make_core(struct weir_pool *pool, weir_error *ret_err)
 
     wr_core_limits_from(&pool->options, &limits);
     pool->core = wr_core_new(&limits);
-    return pool->core ? WEIR_OK : wr_error_no_memory(ret_err);
+    pool->health = wr_health_new(WR_ORIGINS_MAX);
+    return pool->core && pool->health ? WEIR_OK : wr_error_no_memory(ret_err);
 }
 
 static weir_status fill(struct weir_pool *pool,
@@ -295,6 +296,8 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
         full.closed[i] = counts.closed[i];
     full.retries = tally.retries;
     full.redirects = tally.redirects;
+    full.retries_denied = tally.retries_denied;
+    full.breaker_refusals = tally.breaker_refusals;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
 }

@@ -11,7 +11,8 @@
 
 bool wr_policy_is_plain(const struct wr_policy *policy)
 {
-    return policy->max_redirects == 0 && policy->retry.attempts <= 1;
+    return policy->max_redirects == 0 && policy->retry.attempts <= 1 &&
+           policy->breaker.failures == 0 && policy->breaker.rate == 0;
 }
 
 /* --- the record ---------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #define WR_CONN_COURSE_H
 
 #include "conn/exchange.h"
+#include "pool/health.h"
 #include "pool/retry.h"
 
 /* What a pool allows its calls; a request may have its own. */
@@ -19,6 +20,7 @@ struct wr_policy {
     unsigned max_redirects; /* 0: a redirect is a response like any other */
     bool may_downgrade;     /* from https to http */
     struct wr_retry_rules retry;
+    struct wr_breaker_rules breaker;
 };
 
 /* What an attempt was. */
@@ -42,13 +44,17 @@ struct wr_course {
     unsigned redirects;
     unsigned tries;   /* attempts on this URL */
     bool is_stripped; /* credentials have been dropped, for good */
+    struct wr_origin *origin; /* of `sent`: one reference */
+    struct wr_pass pass;      /* of the attempt under way, if has_pass */
+    bool has_pass;
+    bool has_retry; /* the attempt is a retry that is pending at the origin */
     struct wr_buf urls;
     struct wr_attempt *attempts;
     size_t count;
     size_t cap;
 };
 
-/* Does the policy allow nothing beyond one attempt? */
+/* Does the policy neither allow nor forbid anything beyond one attempt? */
 bool wr_policy_is_plain(const struct wr_policy *policy);
 
 /* A course for a call of `asked`, and its first attempt.  NULL: no memory. */
@@ -73,7 +79,7 @@ struct wr_ending {
 enum wr_verdict_kind {
     WR_COURSE_DELIVER, /* the response, or the error, is the call's */
     WR_COURSE_FOLLOW,  /* a redirect: `sent` is another now */
-    WR_COURSE_RETRY,   /* once more, if wr_course_retry() says so */
+    WR_COURSE_RETRY,   /* once more, if the origin's budget allows it */
     WR_COURSE_FAIL,    /* *ret_err: a redirect cannot be followed */
 };
 

@@ -228,10 +228,8 @@ static weir_status attempt(struct weir_pool *pool, struct weir_request *request,
 {
     struct wr_head_limits limits;
     struct weir_response *response;
-    weir_status status = wr_means_prepare(pool, request, err);
+    weir_status status;
 
-    if (status != WEIR_OK)
-        return status;
     response = begin(pool, request, begun_ns, &limits, err);
     if (!response)
         return err->code;
@@ -281,6 +279,20 @@ static uint64_t deadline_of(struct weir_pool *pool,
     return wr_after(begun_ns, limits.total_ns);
 }
 
+/* Gets what is sent next ready. */
+static weir_status begin_next(struct weir_pool *pool, struct wr_course *course,
+                              weir_error *err)
+{
+    weir_status status = wr_means_prepare(pool, course->sent, err);
+
+    if (status != WEIR_OK)
+        return status;
+    pthread_mutex_lock(&pool->lock);
+    status = wr_sequel_begin_locked(pool, course, err);
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
 /* Attempts, one after another, until one of them is the call's outcome. */
 static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
                               uint64_t *begun_ns,
@@ -313,6 +325,8 @@ static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
             return err->code;
         }
         status = sleep_until(pool, due_ns, err);
+        if (status == WEIR_OK)
+            status = begin_next(pool, course, err);
         if (status != WEIR_OK)
             return status;
         status = attempt(pool, course->sent, begun_ns, ret_response, err);
@@ -330,7 +344,8 @@ static weir_status send_by_course(struct weir_pool *pool,
     wr_ref_locked(pool); /* while no response has one */
     pthread_mutex_unlock(&pool->lock);
     status = run_course(pool, course, begun_ns, ret_response, err);
-    wr_sequel_close(course, status == WEIR_OK ? *ret_response : NULL, err);
+    wr_sequel_close(pool, course, status == WEIR_OK ? *ret_response : NULL,
+                    err);
     pthread_mutex_lock(&pool->lock);
     wr_unref_unlock(pool);
     return status;
@@ -345,8 +360,10 @@ weir_status wr_blocking_send(struct weir_pool *pool,
     weir_error scratch;
     weir_error *err = ret_err ? ret_err : &scratch;
     uint64_t begun_ns = 0;
-    weir_status status = wr_sequel_open(pool, request, &course, err);
+    weir_status status = wr_means_prepare(pool, request, err);
 
+    if (status == WEIR_OK)
+        status = wr_sequel_open(pool, request, &course, err);
     if (status != WEIR_OK)
         return status;
     status = course ? send_by_course(pool, course, &begun_ns, ret_response, err)

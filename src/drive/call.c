@@ -228,7 +228,7 @@ weir_status wr_call_submit(struct weir_pool *pool, struct weir_request *request,
         pthread_mutex_unlock(&pool->lock);
     }
     if (status != WEIR_OK) {
-        wr_course_free(course);
+        wr_sequel_close(pool, course, NULL, ret_err);
         wr_call_give_up_request(request);
     }
     return status;

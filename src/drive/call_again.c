@@ -16,7 +16,7 @@ enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err)
     switch (wr_sequel_after(call->pool, call->course, response, NULL,
                             call->deadline_ns, &call->next_ns, err)) {
     case WR_SEQUEL_NONE:
-        wr_sequel_close(call->course, response, NULL);
+        wr_sequel_close(call->pool, call->course, response, NULL);
         call->course = NULL;
         return WR_STEP_DONE;
     case WR_SEQUEL_FAIL:
@@ -53,7 +53,7 @@ bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
         return true;
     if (sequel == WR_SEQUEL_FAIL)
         *err = failure;
-    wr_sequel_close(call->course, NULL, err);
+    wr_sequel_close(call->pool, call->course, NULL, err);
     call->course = NULL;
     return false;
 }
@@ -118,6 +118,8 @@ weir_status wr_call_rejoin(struct wr_loop *loop, struct weir_call *call,
     call->joined_ns = loop->now_ns;
     if (status == WEIR_OK && pool->is_closed)
         status = wr_error_set(err, WEIR_E_CLOSED, "the pool is closed");
+    if (status == WEIR_OK)
+        status = wr_sequel_begin_locked(pool, call->course, err);
     if (status == WEIR_OK)
         status = wr_call_join_locked(call, loop->now_ns, err);
     if (status == WEIR_OK && call->waiter.conn)

@@ -106,12 +106,9 @@ static void end_call(struct wr_loop *loop, struct weir_call *call,
     if (call->state == WR_CALL_DELAYED)
         wr_call_end_delay(call);
     set_state(call, WR_CALL_ENDED);
-    wr_course_free(call->course);
-    call->course = NULL;
     wr_call_give_up_request(call->request);
     if (err) {
-        if (call->waiter.error.code == WEIR_OK)
-            call->waiter.error = *err;
+        call->waiter.error = *err;
         if (call->response)
             call->response->failure = *err;
     }

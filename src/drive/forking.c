@@ -92,17 +92,21 @@ static void init_locks(struct weir_pool *pool)
 static void begin_again(struct weir_pool *pool)
 {
     struct wr_core_limits limits;
+    struct wr_health *health = wr_health_new(WR_ORIGINS_MAX);
     struct wr_core *core;
 
     wr_core_limits_from(&pool->options, &limits);
     core = wr_core_new(&limits);
-    if (!core || wr_means_make(pool, NULL) != WEIR_OK) {
+    if (!core || !health || wr_means_make(pool, NULL) != WEIR_OK) {
         wr_core_free(core);
+        wr_health_free(health);
         pool->is_closed = true;
         return;
     }
     wr_core_free(pool->core);
     pool->core = core;
+    wr_health_free(pool->health);
+    pool->health = health;
     pool->tally = (struct wr_tally){0};
     pool->tls = NULL;
     pool->dns_seen = 0;

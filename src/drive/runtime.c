@@ -280,6 +280,7 @@ static void free_pool(struct weir_pool *pool)
     wr_keeper_forget_warm_locked(pool);
     wr_loops_free(pool);
     wr_core_free(pool->core);
+    wr_health_free(pool->health);
     wr_resolver_free(pool->means.resolver);
     wr_tls_sessions_free(pool->means.sessions);
     wr_tls_context_free(pool->tls);

@@ -21,8 +21,10 @@
 #include "net/tls.h"
 #include "pool/core.h"
 
-/* Given-back responses that a pool keeps, and the largest buffer of one. */
+/* Given-back responses that a pool keeps, and the largest buffer of one; and
+ * origins whose health it remembers. */
 enum {
+    WR_ORIGINS_MAX = 4096,
     WR_SPARES_MAX = 64,
     WR_SPARE_BUFFER_MAX = 65536
 };
@@ -68,6 +70,8 @@ struct wr_tally {
     uint64_t stale_retries;
     uint64_t retries;
     uint64_t redirects;
+    uint64_t retries_denied;
+    uint64_t breaker_refusals;
     uint64_t bytes_sent;
     uint64_t bytes_received;
 };
@@ -89,6 +93,7 @@ struct weir_pool {
     bool is_closed;         /* no new calls */
     bool is_cut;            /* the grace is over */
     struct wr_core *core;
+    struct wr_health *health;
     struct wr_conn_list awake;     /* connections in use, or a moment ago */
     struct wr_conn_list resting;   /* idle for longer: the keeper's */
     struct wr_thread_list threads; /* that wait, in order of arrival */

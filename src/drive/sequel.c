@@ -1,5 +1,7 @@
 #include "drive/sequel.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -16,6 +18,11 @@ void wr_policy_from(const weir_pool_options *options,
                   .delay_ns = wr_seconds(options->retry_delay),
                   .backoff = options->retry_backoff,
                   .max_delay_ns = wr_seconds(options->retry_max_delay)},
+        .breaker = {.failures = options->breaker_failures,
+                    .rate = options->breaker_rate,
+                    .window_ns = wr_seconds(options->breaker_window),
+                    .min_requests = options->breaker_min_requests,
+                    .open_ns = wr_seconds(options->breaker_open)},
     };
 }
 
@@ -37,17 +44,180 @@ static struct wr_policy policy_of(const struct weir_pool *pool,
     return policy;
 }
 
+/* --- at the origin ------------------------------------------------------- */
+
+static bool has_breaker(const struct wr_course *course)
+{
+    return course->policy.breaker.failures || course->policy.breaker.rate > 0;
+}
+
+static weir_status refuse_locked(struct weir_pool *pool,
+                                 const struct wr_course *course,
+                                 uint64_t wait_ns, weir_error *ret_err)
+{
+    pool->tally.breaker_refusals++;
+    wr_error_set(ret_err, WEIR_E_BREAKER_OPEN,
+                 "%s has failed too often: its breaker is open, the next probe "
+                 "may go in %.3f s",
+                 course->sent->target->origin, (double)wait_ns / 1e9);
+    if (ret_err)
+        ret_err->retry_in = (double)wait_ns / 1e9;
+    return WEIR_E_BREAKER_OPEN;
+}
+
+static weir_status admit_locked(struct weir_pool *pool,
+                                struct wr_course *course, uint64_t now_ns,
+                                weir_error *ret_err)
+{
+    uint64_t probe_ns;
+
+    if (!has_breaker(course))
+        return WEIR_OK;
+    course->has_pass = wr_origin_admit(course->origin, &course->policy.breaker,
+                                       now_ns, &course->pass, &probe_ns);
+    return course->has_pass ? WEIR_OK
+                            : refuse_locked(pool, course,
+                                            wr_left(probe_ns, now_ns), ret_err);
+}
+
+/* Nothing more is owed to the origin. */
+static void leave_origin_locked(struct weir_pool *pool,
+                                struct wr_course *course)
+{
+    if (!course->origin)
+        return;
+    if (course->has_pass)
+        wr_origin_report(course->origin, &course->policy.breaker, &course->pass,
+                         WR_OUTCOME_NEUTRAL, wr_now());
+    if (course->has_retry)
+        wr_origin_end_retry(course->origin);
+    wr_health_close(pool->health, course->origin);
+    course->origin = NULL;
+    course->has_pass = false;
+    course->has_retry = false;
+}
+
+weir_status wr_sequel_begin_locked(struct weir_pool *pool,
+                                   struct wr_course *course,
+                                   weir_error *ret_err)
+{
+    const uint64_t now_ns = wr_now();
+
+    if (!course->origin) {
+        course->origin =
+            wr_health_open(pool->health, course->sent->target->origin);
+        if (!course->origin)
+            return wr_error_no_memory(ret_err);
+        wr_origin_count_request(course->origin, now_ns);
+    }
+    return admit_locked(pool, course, now_ns, ret_err);
+}
+
 weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
                            struct wr_course **ret_course, weir_error *ret_err)
 {
     const struct wr_policy policy = policy_of(pool, request);
+    struct wr_course *course;
+    weir_status status;
 
     *ret_course = NULL;
     if (wr_policy_is_plain(&policy))
         return WEIR_OK;
-    *ret_course = wr_course_new(&policy, request, wr_now());
-    return *ret_course ? WEIR_OK : wr_error_no_memory(ret_err);
+    course = wr_course_new(&policy, request, wr_now());
+    if (!course)
+        return wr_error_no_memory(ret_err);
+    pthread_mutex_lock(&pool->lock);
+    status = wr_sequel_begin_locked(pool, course, ret_err);
+    pthread_mutex_unlock(&pool->lock);
+    if (status == WEIR_OK)
+        *ret_course = course;
+    else
+        wr_sequel_close(pool, course, NULL, ret_err);
+    return status;
 }
+
+/* A fault of this machine says nothing of the origin. */
+static bool is_local_fault(int system_code)
+{
+    switch (system_code) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EACCES:
+    case EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum wr_outcome outcome_of_error(const weir_error *error)
+{
+    switch (error->code) {
+    case WEIR_E_ACQUIRE_TIMEOUT:
+        return WR_OUTCOME_NEUTRAL;
+    case WEIR_E_TOTAL_TIMEOUT:
+        return error->stage == WEIR_STAGE_WAIT ? WR_OUTCOME_NEUTRAL
+                                               : WR_OUTCOME_BAD;
+    default:
+        break;
+    }
+    switch (weir_status_class(error->code)) {
+    case WEIR_CLASS_RESOLVE:
+    case WEIR_CLASS_CONNECT:
+    case WEIR_CLASS_TLS:
+    case WEIR_CLASS_PEER:
+    case WEIR_CLASS_TIME:
+        return is_local_fault(error->system_code) ? WR_OUTCOME_NEUTRAL
+                                                  : WR_OUTCOME_BAD;
+    default:
+        return WR_OUTCOME_NEUTRAL;
+    }
+}
+
+static enum wr_outcome outcome_of(const struct wr_ending *ending)
+{
+    if (ending->error)
+        return outcome_of_error(ending->error);
+    return ending->exchange->head.status >= 500 ? WR_OUTCOME_BAD
+                                                : WR_OUTCOME_GOOD;
+}
+
+static void trace_breaker(struct weir_pool *pool,
+                          const struct wr_course *course,
+                          enum wr_breaker_state state)
+{
+    if (WR_TRACES(pool))
+        wr_trace(pool, WEIR_TRACE_BREAKER, 0, course->sent->target->origin,
+                 wr_now() - course->attempts[0].begun_ns, "%s",
+                 wr_breaker_state_name(state));
+}
+
+/* The attempt under way has ended: tells the origin's record. */
+static void report(struct weir_pool *pool, struct wr_course *course,
+                   const struct wr_ending *ending)
+{
+    enum wr_breaker_state before;
+    enum wr_breaker_state after;
+
+    pthread_mutex_lock(&pool->lock);
+    before = wr_origin_breaker_state(course->origin);
+    if (course->has_pass)
+        wr_origin_report(course->origin, &course->policy.breaker, &course->pass,
+                         outcome_of(ending), ending->now_ns);
+    if (course->has_retry)
+        wr_origin_end_retry(course->origin);
+    course->has_pass = false;
+    course->has_retry = false;
+    after = wr_origin_breaker_state(course->origin);
+    pthread_mutex_unlock(&pool->lock);
+    if (after != before)
+        trace_breaker(pool, course, after);
+}
+
+/* --- what comes next ----------------------------------------------------- */
 
 /* Jitter need not be secret, but two processes must not have the same. */
 static uint64_t random_bits(void)
@@ -59,50 +229,41 @@ static uint64_t random_bits(void)
     return bits;
 }
 
-static void count(struct weir_pool *pool, uint64_t *figure)
-{
-    pthread_mutex_lock(&pool->lock);
-    ++*figure;
-    pthread_mutex_unlock(&pool->lock);
-}
-
 static void trace_retry(struct weir_pool *pool, const struct wr_course *course,
                         const struct wr_ending *ending, uint64_t delay_ns)
 {
     const char *origin = course->sent->target->origin;
     const uint64_t elapsed_ns = ending->now_ns - course->attempts[0].begun_ns;
+    char status[32];
 
     if (!WR_TRACES(pool))
         return;
     if (ending->exchange)
-        wr_trace(pool, WEIR_TRACE_RETRY, ending->connection, origin, elapsed_ns,
-                 "status %u: attempt %u of %u in %.3f s",
-                 ending->exchange->head.status, course->tries + 1,
-                 course->policy.retry.attempts, (double)delay_ns / 1e9);
-    else
-        wr_trace(pool, WEIR_TRACE_RETRY, ending->connection, origin, elapsed_ns,
-                 "%s: attempt %u of %u in %.3f s", ending->error->message,
-                 course->tries + 1, course->policy.retry.attempts,
-                 (double)delay_ns / 1e9);
+        snprintf(status, sizeof status, "status %u",
+                 ending->exchange->head.status);
+    wr_trace(pool, WEIR_TRACE_RETRY, ending->connection, origin, elapsed_ns,
+             "%s: attempt %u of %u in %.3f s",
+             ending->exchange ? status : ending->error->message,
+             course->tries + 1, course->policy.retry.attempts,
+             (double)delay_ns / 1e9);
 }
 
 static void trace_redirect(struct weir_pool *pool,
                            const struct wr_course *course,
                            const struct wr_ending *ending)
 {
+    const struct wr_url *url = &course->sent->url;
+
     if (WR_TRACES(pool))
         wr_trace(pool, WEIR_TRACE_REDIRECT, ending->connection,
-                 course->attempts[0].url + course->urls.data,
+                 course->urls.data + course->attempts[course->count - 1].url,
                  ending->now_ns - course->attempts[0].begun_ns,
                  "%u to %s://%.*s%.*s", ending->exchange->head.status,
-                 course->sent->url.tls ? "https" : "http",
-                 (int)course->sent->url.authority.len,
-                 course->sent->url.authority.data,
-                 (int)course->sent->url.target.len,
-                 course->sent->url.target.data);
+                 url->tls ? "https" : "http", (int)url->authority.len,
+                 url->authority.data, (int)url->target.len, url->target.data);
 }
 
-static enum wr_sequel begin(struct wr_course *course, weir_attempt_kind kind,
+static enum wr_sequel go_on(struct wr_course *course, weir_attempt_kind kind,
                             uint64_t delay_ns, uint64_t due_ns,
                             weir_error *ret_err)
 {
@@ -110,6 +271,47 @@ static enum wr_sequel begin(struct wr_course *course, weir_attempt_kind kind,
         return WR_SEQUEL_NEXT;
     wr_error_no_memory(ret_err);
     return WR_SEQUEL_FAIL;
+}
+
+static enum wr_sequel follow(struct weir_pool *pool, struct wr_course *course,
+                             const struct wr_ending *ending,
+                             weir_error *ret_err)
+{
+    trace_redirect(pool, course, ending);
+    pthread_mutex_lock(&pool->lock);
+    pool->tally.redirects++;
+    leave_origin_locked(pool, course); /* it may be another one now */
+    pthread_mutex_unlock(&pool->lock);
+    return go_on(course, WEIR_ATTEMPT_REDIRECT, 0, ending->now_ns, ret_err);
+}
+
+/* A retry that its origin's budget allows, and its breaker. */
+static bool may_retry_locked(struct weir_pool *pool, struct wr_course *course,
+                             uint64_t now_ns)
+{
+    if (has_breaker(course) &&
+        wr_origin_breaker_state(course->origin) != WR_BREAKER_CLOSED)
+        return false;
+    course->has_retry = wr_origin_begin_retry(course->origin, now_ns);
+    pool->tally.retries += course->has_retry;
+    pool->tally.retries_denied += !course->has_retry;
+    return course->has_retry;
+}
+
+static enum wr_sequel retry(struct weir_pool *pool, struct wr_course *course,
+                            const struct wr_ending *ending, uint64_t delay_ns,
+                            uint64_t *ret_due_ns, weir_error *ret_err)
+{
+    bool may_retry;
+
+    pthread_mutex_lock(&pool->lock);
+    may_retry = may_retry_locked(pool, course, ending->now_ns);
+    pthread_mutex_unlock(&pool->lock);
+    if (!may_retry)
+        return WR_SEQUEL_NONE;
+    trace_retry(pool, course, ending, delay_ns);
+    *ret_due_ns = wr_after(ending->now_ns, delay_ns);
+    return go_on(course, WEIR_ATTEMPT_RETRY, delay_ns, *ret_due_ns, ret_err);
 }
 
 enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
@@ -129,17 +331,13 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
     uint64_t delay_ns = 0;
 
     *ret_due_ns = ending.now_ns;
+    if (course->origin)
+        report(pool, course, &ending);
     switch (wr_course_judge(course, &ending, &delay_ns, ret_err)) {
     case WR_COURSE_FOLLOW:
-        trace_redirect(pool, course, &ending);
-        count(pool, &pool->tally.redirects);
-        return begin(course, WEIR_ATTEMPT_REDIRECT, 0, ending.now_ns, ret_err);
+        return follow(pool, course, &ending, ret_err);
     case WR_COURSE_RETRY:
-        *ret_due_ns = wr_after(ending.now_ns, delay_ns);
-        trace_retry(pool, course, &ending, delay_ns);
-        count(pool, &pool->tally.retries);
-        return begin(course, WEIR_ATTEMPT_RETRY, delay_ns, *ret_due_ns,
-                     ret_err);
+        return retry(pool, course, &ending, delay_ns, ret_due_ns, ret_err);
     case WR_COURSE_FAIL:
         return WR_SEQUEL_FAIL;
     default:
@@ -147,16 +345,20 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
     }
 }
 
-void wr_sequel_close(struct wr_course *course, struct weir_response *response,
-                     weir_error *err)
+void wr_sequel_close(struct weir_pool *pool, struct wr_course *course,
+                     struct weir_response *response, weir_error *err)
 {
     if (!course)
         return;
+    pthread_mutex_lock(&pool->lock);
+    leave_origin_locked(pool, course);
+    pthread_mutex_unlock(&pool->lock);
     wr_course_end(course);
     if (response) {
         response->course = course;
-    } else {
-        err->attempts = (unsigned)course->count;
-        wr_course_free(course);
+        return;
     }
+    if (err)
+        err->attempts = (unsigned)course->count;
+    wr_course_free(course);
 }

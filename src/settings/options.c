@@ -83,6 +83,16 @@ const struct wr_option wr_option_table[] = {
         "factor from one delay to the next"),
     ROW(retry_max_delay, SECONDS, 0, DBL_MAX, false, false,
         "longest delay, also of Retry-After"),
+    ROW(breaker_failures, UNSIGNED, 0, 1e6, false, false,
+        "in a row, that open the breaker; 0 = not looked at"),
+    ROW(breaker_rate, NUMBER, 0, 1, false, false,
+        "share of failures that opens it; 0 = not looked at"),
+    ROW(breaker_window, SECONDS, 0, DBL_MAX, true, false,
+        "over which the share is taken"),
+    ROW(breaker_min_requests, UNSIGNED, 1, 1e6, false, false,
+        "fewer in the window say nothing"),
+    ROW(breaker_open, SECONDS, 0, DBL_MAX, true, false,
+        "from opening to the first probe"),
     {.name = NULL},
 };
 
@@ -120,6 +130,9 @@ static const weir_pool_options defaults = {
     .retry_delay = 1,
     .retry_backoff = 2,
     .retry_max_delay = 30,
+    .breaker_window = 10,
+    .breaker_min_requests = 20,
+    .breaker_open = 30,
 };
 
 void wr_options_give(weir_pool_options *ret_options, size_t size,

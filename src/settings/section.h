@@ -9,6 +9,9 @@
 struct wr_section {
     const char *name;
     const struct wr_option *options;
+    /* What a key may be split at: with "retry" in it, "retry: {delay: 1}" means
+     * "retry_delay: 1".  NULL ends it. */
+    const char *const *groups;
 };
 
 /* ASCII only, whatever the locale. */
@@ -17,6 +20,12 @@ static inline char wr_upper(char c)
     return c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
 }
 
+/* *ret = the section as one layer says it with its groups dissolved: `node`
+ * itself if it has none, else a mapping in `tree`, which owns `node` too. */
+weir_status wr_section_flatten(struct wr_tree *tree,
+                               const struct wr_section *section,
+                               const struct wr_node *node,
+                               const struct wr_node **ret, weir_error *err);
 /* Checks what one layer says in a section: a mapping or null, known keys, each
  * once, each of its type and range. */
 weir_status wr_section_check(const struct wr_section *section,

@@ -23,8 +23,10 @@ enum {
     FILE_MAX = 1 << 20
 };
 
+static const char *const pool_groups[] = {"retry", "breaker", NULL};
+
 static const struct wr_section sections[] = {
-    {"http_connection_pool", wr_option_table},
+    {"http_connection_pool", wr_option_table, pool_groups},
 };
 
 enum {
@@ -73,19 +75,26 @@ static weir_settings *new_settings(void)
     return NULL;
 }
 
-/* Checks what a layer says in a section and lays it over the layers before. */
-static weir_status apply_section(weir_settings *settings,
+/* Checks what a layer says in a section and lays it over the layers before.
+ * `tree` is the layer's. */
+static weir_status apply_section(weir_settings *settings, struct wr_tree *tree,
                                  const struct wr_section *section,
                                  const struct wr_node *key,
                                  const struct wr_node *value, weir_error *err)
 {
-    const struct wr_node *target = wr_node_resolve(value);
-    weir_status status = wr_section_check(section, value, err);
+    const struct wr_node *flat;
+    const struct wr_node *target;
+    weir_status status = wr_section_flatten(tree, section, value, &flat, err);
 
-    /* A section in which all is commented out says nothing. */
-    if (status != WEIR_OK || target->kind != WR_NODE_MAPPING)
+    if (status == WEIR_OK)
+        status = wr_section_check(section, flat, err);
+    if (status != WEIR_OK)
         return status;
-    return wr_node_merge(&settings->tree, settings->root, key, value, err);
+    /* A section in which all is commented out says nothing. */
+    target = wr_node_resolve(flat);
+    if (target->kind != WR_NODE_MAPPING)
+        return WEIR_OK;
+    return wr_node_merge(&settings->tree, settings->root, key, flat, err);
 }
 
 static const struct wr_section *find_section(const struct wr_node *key)
@@ -101,7 +110,7 @@ static const struct wr_section *find_section(const struct wr_node *key)
     return NULL;
 }
 
-static weir_status apply_document(weir_settings *settings,
+static weir_status apply_document(weir_settings *settings, struct wr_tree *tree,
                                   const struct wr_node *root, weir_error *err)
 {
     const struct wr_node *child;
@@ -118,7 +127,7 @@ static weir_status apply_document(weir_settings *settings,
             return wr_complain(err, &child->key->place, section->name, NULL,
                                "found twice, first in line %u, expected once",
                                first->key->place.line);
-        status = apply_section(settings, section, child->key, child, err);
+        status = apply_section(settings, tree, section, child->key, child, err);
         if (status != WEIR_OK)
             break;
     }
@@ -147,7 +156,7 @@ static weir_status apply_text(weir_settings *settings, const char *path,
         return wr_error_no_memory(err);
     status = wr_yaml_read(&tree, layer, text->data, text->len, &root, err);
     if (status == WEIR_OK && root)
-        status = apply_document(settings, root, err);
+        status = apply_document(settings, &tree, root, err);
     wr_tree_done(&tree);
     return status;
 }
@@ -252,7 +261,8 @@ static weir_status apply_environment(weir_settings *settings,
                           strlen(name));
         if (!key)
             return wr_error_no_memory(err);
-        status = apply_section(settings, &sections[i], key, mapping, err);
+        status = apply_section(settings, &settings->tree, &sections[i], key,
+                               mapping, err);
         if (status != WEIR_OK)
             return status;
     }
