@@ -76,7 +76,10 @@ void fetch_trace(void *user, const weir_trace_event *event)
                                         [WEIR_TRACE_RESPONSE] = "response",
                                         [WEIR_TRACE_RELEASE] = "release",
                                         [WEIR_TRACE_CLOSE] = "close",
-                                        [WEIR_TRACE_RETRY] = "retry"};
+                                        [WEIR_TRACE_RETRY] = "retry",
+                                        [WEIR_TRACE_PROXY] = "proxy",
+                                        [WEIR_TRACE_BREAKER] = "breaker",
+                                        [WEIR_TRACE_REDIRECT] = "redirect"};
     char number[48] = "";
 
     (void)user;
@@ -260,14 +263,16 @@ static void print_stats(weir_pool *pool)
     weir_pool_stats(pool, &figures);
     fprintf(stderr,
             "requests %llu, failures %llu, connections %llu, reused %llu, "
-            "TLS resumed %llu, stale retries %llu, queued %llu, bytes sent "
-            "%llu, received %llu\n",
+            "TLS resumed %llu, stale retries %llu, retries %llu, redirects "
+            "%llu, queued %llu, bytes sent %llu, received %llu\n",
             (unsigned long long)figures.requests,
             (unsigned long long)figures.failures,
             (unsigned long long)figures.dialed,
             (unsigned long long)figures.reused,
             (unsigned long long)figures.tls_resumed,
             (unsigned long long)figures.stale_retries,
+            (unsigned long long)figures.retries,
+            (unsigned long long)figures.redirects,
             (unsigned long long)figures.queued,
             (unsigned long long)figures.bytes_sent,
             (unsigned long long)figures.bytes_received);

@@ -39,6 +39,10 @@ struct fetch_options {
     bool no_progress;
     long parallel;
     double timeouts[WEIR_TIMEOUT_TOTAL + 1]; /* below 0: the settings' */
+    const char *user;                        /* "USER:PASSWORD" */
+    const char *bearer;                      /* a token, or "@FILE" */
+    struct pool_change *pool_changes;        /* see fetch_pool.h */
+    size_t pool_change_count;
     weir_settings *settings;
     weir_pool_options pool; /* from settings, whose strings it borrows, and
                              * options */
@@ -53,14 +57,16 @@ struct job {
     const char *body;    /* NULL: none, or in a file */
     size_t body_len;
     const char *body_file;
-    char *output;   /* file, or NULL: standard output */
-    char *own_body; /* what body points to, when it is this job's */
+    const char *token; /* bearer, or NULL */
+    char *output;      /* file, or NULL: standard output */
+    char *own_body;    /* what body points to, when it is this job's */
     char *own_body_file;
 };
 
 struct jobs {
     struct job *list;
     size_t count;
+    char *token;       /* of --bearer */
     char *common_body; /* what the bodies of several jobs point to */
 };
 

@@ -333,6 +333,26 @@ static bool read_input(const char *input, struct jobs *jobs)
     return is_good;
 }
 
+/* The token of --bearer; from a file its last line end does not count. */
+static bool read_token(const struct fetch_options *options, struct jobs *jobs)
+{
+    size_t len;
+
+    if (!options->bearer)
+        return true;
+    if (options->bearer[0] != '@') {
+        jobs->token = cli_copy(options->bearer);
+        return true;
+    }
+    jobs->token = read_file(options->bearer + 1, &len);
+    if (!jobs->token)
+        return false;
+    while (len &&
+           (jobs->token[len - 1] == '\n' || jobs->token[len - 1] == '\r'))
+        jobs->token[--len] = '\0';
+    return true;
+}
+
 /* --- both ---------------------------------------------------------------- */
 
 bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs)
@@ -341,7 +361,7 @@ bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs)
     const bool is_made = make_body(options, &body);
 
     jobs->common_body = body.bytes;
-    if (!is_made)
+    if (!is_made || !read_token(options, jobs))
         return false;
     for (size_t i = 0; i < options->urls.count; i++) {
         struct job *job = add_job(jobs);
@@ -354,6 +374,7 @@ bool fetch_make_jobs(const struct fetch_options *options, struct jobs *jobs)
         return false;
     for (size_t i = 0; i < jobs->count; i++) {
         add_common(options, &body, &jobs->list[i]);
+        jobs->list[i].token = jobs->token;
         if (options->remote_name &&
             !(jobs->list[i].output = remote_name(jobs->list[i].url)))
             return false;
@@ -376,4 +397,5 @@ void fetch_free_jobs(struct jobs *jobs)
     }
     free(jobs->list);
     free(jobs->common_body);
+    free(jobs->token);
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch.h"
+#include "fetch_pool.h"
 
 static const char help[] =
     "usage: weir fetch [OPTION...] URL...\n\n"
@@ -14,6 +14,8 @@ static const char help[] =
     "  -d, --data DATA|@FILE|@-  body; several are joined with '&'\n"
     "      --json DATA|@FILE|@-  body and Accept of application/json\n"
     "  -I, --head                HEAD\n"
+    "  -u, --user USER:PASSWORD  Basic credentials\n"
+    "      --bearer TOKEN|@FILE  a bearer token\n"
     "      --input FILE|-        a URL a line, or a JSON object a line:\n"
     "                            method, url, fields, body or body_file, id\n"
     "Output\n"
@@ -34,6 +36,15 @@ static const char help[] =
     "      --resolve HOST:PORT:ADDR  connect to ADDR instead of asking DNS\n"
     "      --interface ADDR      local address\n"
     "  -4, --ipv4  -6, --ipv6    one address family only\n"
+    "Persistence\n"
+    "  -L, --location            follow redirects, at most 10\n"
+    "      --max-redirects N     follow at most N redirects\n"
+    "      --retry N             try again up to N times what may pass\n"
+    "      --retry-delay S       longest delay before the first retry\n"
+    "      --retry-backoff F     factor from one delay to the next\n"
+    "      --retry-max-delay S   longest delay, also of Retry-After\n"
+    "      --breaker N           refuse an origin after N failures in a row\n"
+    "      --breaker-open S      how long, until one request probes it\n"
     "TLS\n"
     "      --cacert FILE         trust these certificates alone\n"
     "      --capath FOLDER       the same, a hashed folder\n"
@@ -51,37 +62,14 @@ static const char help[] =
     "      --config FILE         settings on top of all layers\n\n"
     "Exit codes: 0 all fetched, 1 some failed, 2 bad usage or settings.\n";
 
-enum {
-    OPT_JSON = 256,
-    OPT_INPUT,
-    OPT_REPORT,
-    OPT_NO_BODY,
-    OPT_STATS,
-    OPT_NO_PROGRESS,
-    OPT_PARALLEL,
-    OPT_NO_POOL,
-    OPT_UNIX_SOCKET,
-    OPT_RESOLVE,
-    OPT_INTERFACE,
-    OPT_CACERT,
-    OPT_CAPATH,
-    OPT_CERT,
-    OPT_KEY,
-    OPT_TLS_MIN,
-    OPT_CONNECT_TIMEOUT,
-    OPT_ACQUIRE_TIMEOUT,
-    OPT_FIRST_BYTE_TIMEOUT,
-    OPT_READ_TIMEOUT,
-    OPT_MAX_BODY,
-    OPT_CONFIG,
-};
-
 static const struct option long_options[] = {
     {"request", required_argument, NULL, 'X'},
     {"header", required_argument, NULL, 'H'},
     {"data", required_argument, NULL, 'd'},
     {"json", required_argument, NULL, OPT_JSON},
     {"head", no_argument, NULL, 'I'},
+    {"user", required_argument, NULL, 'u'},
+    {"bearer", required_argument, NULL, OPT_BEARER},
     {"input", required_argument, NULL, OPT_INPUT},
     {"output", required_argument, NULL, 'o'},
     {"remote-name", no_argument, NULL, 'O'},
@@ -100,6 +88,14 @@ static const struct option long_options[] = {
     {"interface", required_argument, NULL, OPT_INTERFACE},
     {"ipv4", no_argument, NULL, '4'},
     {"ipv6", no_argument, NULL, '6'},
+    {"location", no_argument, NULL, 'L'},
+    {"max-redirects", required_argument, NULL, OPT_MAX_REDIRECTS},
+    {"retry", required_argument, NULL, OPT_RETRY},
+    {"retry-delay", required_argument, NULL, OPT_RETRY_DELAY},
+    {"retry-backoff", required_argument, NULL, OPT_RETRY_BACKOFF},
+    {"retry-max-delay", required_argument, NULL, OPT_RETRY_MAX_DELAY},
+    {"breaker", required_argument, NULL, OPT_BREAKER},
+    {"breaker-open", required_argument, NULL, OPT_BREAKER_OPEN},
     {"cacert", required_argument, NULL, OPT_CACERT},
     {"capath", required_argument, NULL, OPT_CAPATH},
     {"cert", required_argument, NULL, OPT_CERT},
@@ -142,6 +138,7 @@ void fetch_free_options(struct fetch_options *options)
     texts_free(&options->outputs);
     texts_free(&options->resolves);
     texts_free(&options->urls);
+    free(options->pool_changes);
     weir_settings_free(options->settings);
 }
 
@@ -185,49 +182,6 @@ static bool take_time(struct fetch_options *options, int option)
                                &options->timeouts[times[i].which]);
     }
     return false;
-}
-
-/* What belongs to the pool; the settings come first, so these wait. */
-struct pool_changes {
-    const char *ca_file, *ca_path, *cert_file, *key_file, *tls_min;
-    bool insecure, no_pool;
-    weir_ip_version ip_version;
-    long max_body;
-};
-
-static bool take_pool_option(struct pool_changes *changes, int option)
-{
-    switch (option) {
-    case OPT_CACERT:
-        changes->ca_file = optarg;
-        return true;
-    case OPT_CAPATH:
-        changes->ca_path = optarg;
-        return true;
-    case OPT_CERT:
-        changes->cert_file = optarg;
-        return true;
-    case OPT_KEY:
-        changes->key_file = optarg;
-        return true;
-    case OPT_TLS_MIN:
-        changes->tls_min = optarg;
-        return true;
-    case 'k':
-        changes->insecure = true;
-        return true;
-    case OPT_NO_POOL:
-        changes->no_pool = true;
-        return true;
-    case '4':
-        changes->ip_version = WEIR_IP_V4;
-        return true;
-    case '6':
-        changes->ip_version = WEIR_IP_V6;
-        return true;
-    default:
-        return false;
-    }
 }
 
 static bool take_flag(struct fetch_options *options, int option)
@@ -310,46 +264,25 @@ static int take_text(struct fetch_options *options, int option)
     case OPT_CONFIG:
         options->config = optarg;
         return -1;
+    case 'u':
+        options->user = optarg;
+        return strchr(optarg, ':') ? -1
+                                   : cli_usage_error("fetch", "-u: expected "
+                                                              "USER:PASSWORD");
+    case OPT_BEARER:
+        options->bearer = optarg;
+        return -1;
     default:
         return -2;
     }
-}
-
-/* Settings first, then what the command line changes in them. */
-static void change_pool(struct fetch_options *options,
-                        const struct pool_changes *changes)
-{
-    weir_pool_options *pool = &options->pool;
-
-    if (changes->ca_file || changes->ca_path) {
-        pool->ca_file = changes->ca_file;
-        pool->ca_path = changes->ca_path;
-    }
-    if (changes->cert_file)
-        pool->cert_file = changes->cert_file;
-    if (changes->key_file)
-        pool->key_file = changes->key_file;
-    if (changes->tls_min)
-        pool->tls_min_version = changes->tls_min;
-    if (changes->insecure)
-        pool->verify = false;
-    if (changes->no_pool)
-        pool->enabled = false;
-    if (changes->ip_version)
-        pool->ip_version = changes->ip_version;
-    if (changes->max_body >= 0)
-        pool->max_body = (uint64_t)changes->max_body;
-    if (options->verbose)
-        pool->trace = fetch_trace;
-    if (options->parallel > (long)pool->max_per_host &&
-        options->parallel > (long)pool->max_waiting)
-        pool->max_waiting = (unsigned)options->parallel;
 }
 
 static int check(const struct fetch_options *options)
 {
     if (options->urls.count == 0 && !options->input)
         return cli_usage_error("fetch", "no URL");
+    if (options->user && options->bearer)
+        return cli_usage_error("fetch", "-u and --bearer exclude each other");
     if (options->data.count > 0 && options->json)
         return cli_usage_error("fetch", "-d and --json exclude each other");
     if (options->remote_name && options->outputs.count > 0)
@@ -366,7 +299,6 @@ static int check(const struct fetch_options *options)
 
 int fetch_parse(int argc, char **argv, struct fetch_options *options)
 {
-    struct pool_changes changes = {.max_body = -1};
     int option;
 
     for (int i = 0; i <= WEIR_TIMEOUT_TOTAL; i++)
@@ -374,7 +306,7 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
     options->parallel = 1;
     optind = 1;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":X:H:d:Io:Oivsf46km:h",
+    while ((option = getopt_long(argc, argv, ":X:H:d:Iu:o:OivsfL46km:h",
                                  long_options, NULL)) != -1) {
         int taken;
 
@@ -387,17 +319,14 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
                                    argv[optind - 1]);
         if (option == '?')
             return unknown_option(argv[optind - 1]);
-        if (option == OPT_PARALLEL || option == OPT_MAX_BODY) {
-            if (!cli_count("fetch",
-                           option == OPT_PARALLEL ? "--parallel" : "--max-body",
-                           optarg, option == OPT_PARALLEL,
-                           option == OPT_PARALLEL ? 10000 : 1L << 30,
-                           option == OPT_PARALLEL ? &options->parallel
-                                                  : &changes.max_body))
+        if (option == OPT_PARALLEL) {
+            if (!cli_count("fetch", "--parallel", optarg, 1, 10000,
+                           &options->parallel))
                 return EXIT_USAGE;
             continue;
         }
-        if (take_flag(options, option) || take_pool_option(&changes, option))
+        if (take_flag(options, option) ||
+            fetch_take_pool_option(options, option, optarg))
             continue;
         taken = take_text(options, option);
         if (taken >= 0)
@@ -413,6 +342,5 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
     if (!options->settings)
         return EXIT_USAGE;
     weir_settings_pool_options(options->settings, &options->pool);
-    change_pool(options, &changes);
-    return -1;
+    return fetch_change_pool(options) ? -1 : EXIT_USAGE;
 }

@@ -74,12 +74,13 @@ static json_t *error_of(const weir_error *err)
     if (err->code == WEIR_OK)
         return json_null();
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:b, s:i, s:I}", "code",
+        "{s:s, s:s, s:s, s:o, s:b, s:i, s:I, s:i, s:f}", "code",
         weir_status_name(err->code), "class", weir_class_name(err->error_class),
         "stage", weir_stage_name(err->stage), "message",
         text_of(err->message, strlen(err->message)), "may_have_been_processed",
         (int)err->may_have_been_processed, "system_code", err->system_code,
-        "offset", (json_int_t)err->offset);
+        "offset", (json_int_t)err->offset, "attempts", (int)err->attempts,
+        "retry_in", err->retry_in);
 }
 
 static json_t *limits_of(const struct fetch_options *options)
@@ -116,6 +117,32 @@ static json_t *timings_of(const struct outcome *outcome)
                      "total", timings.total);
 }
 
+/* What led to the response: redirects and retries, if any were allowed. */
+static json_t *attempts_of(const weir_response *response)
+{
+    static const char *const kinds[] = {[WEIR_ATTEMPT_FIRST] = "first",
+                                        [WEIR_ATTEMPT_REDIRECT] = "redirect",
+                                        [WEIR_ATTEMPT_RETRY] = "retry"};
+    json_t *list = json_array();
+    weir_attempt attempt = {.size = sizeof attempt};
+
+    for (size_t i = 0; weir_response_attempt(response, i, &attempt) == WEIR_OK;
+         i++)
+        json_array_append_new(
+            list,
+            json_pack(
+                "{s:s, s:s, s:o, s:o, s:I, s:f, s:f, s:f}", "kind",
+                kinds[attempt.kind], "url", attempt.url, "status",
+                attempt.status ? json_integer(attempt.status) : json_null(),
+                "error",
+                attempt.outcome == WEIR_OK
+                    ? json_null()
+                    : json_string(weir_status_name(attempt.outcome)),
+                "connection", (json_int_t)attempt.connection, "delay",
+                attempt.delay, "begun", attempt.begun, "took", attempt.took));
+    return list;
+}
+
 static void add_response(json_t *report, const struct fetch_options *options,
                          const struct outcome *outcome)
 {
@@ -145,6 +172,7 @@ static void add_response(json_t *report, const struct fetch_options *options,
     json_object_set_new(report, "peer",
                         json_string(weir_response_peer(response)));
     json_object_set_new(report, "tls", tls[0] ? json_string(tls) : json_null());
+    json_object_set_new(report, "attempts", attempts_of(response));
 }
 
 static void add_no_response(json_t *report, const struct outcome *outcome)
@@ -160,6 +188,7 @@ static void add_no_response(json_t *report, const struct outcome *outcome)
                         outcome->err.connection
                             ? json_integer((json_int_t)outcome->err.connection)
                             : json_null());
+    json_object_set_new(report, "attempts", json_array());
 }
 
 char *fetch_report(const struct fetch_options *options, const struct job *job,

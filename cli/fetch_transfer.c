@@ -73,6 +73,26 @@ static weir_status add_fields(weir_request *request, const struct job *job,
     return WEIR_OK;
 }
 
+/* A field of -H says more, so it comes later. */
+static weir_status set_credentials(const struct fetch_options *options,
+                                   weir_request *request, const struct job *job,
+                                   weir_error *err)
+{
+    const char *colon;
+    char *user;
+    weir_status status;
+
+    if (job->token)
+        return weir_request_set_bearer(request, job->token, err);
+    if (!options->user)
+        return WEIR_OK;
+    colon = strchr(options->user, ':');
+    user = cli_format("%.*s", (int)(colon - options->user), options->user);
+    status = weir_request_set_basic(request, user, colon + 1, err);
+    free(user);
+    return status;
+}
+
 static weir_status set_body(weir_request *request, const struct job *job,
                             weir_error *err)
 {
@@ -113,7 +133,8 @@ static weir_request *make_request(const struct fetch_options *options,
 
     if (weir_request_new(job->method, job->url, &request, err) != WEIR_OK)
         return NULL;
-    if (add_fields(request, job, err) == WEIR_OK &&
+    if (set_credentials(options, request, job, err) == WEIR_OK &&
+        add_fields(request, job, err) == WEIR_OK &&
         set_body(request, job, err) == WEIR_OK &&
         set_way(options, request, job, err) == WEIR_OK)
         return request;
