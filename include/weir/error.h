@@ -45,7 +45,11 @@ extern "C" {
     X(WEIR_E_QUEUE_FULL, 26, LIMIT, "the waiting line is full")                \
     X(WEIR_E_CLOSED, 27, CLOSED, "the pool is closed")                         \
     X(WEIR_E_CANCELLED, 28, CANCELLED, "the call was cancelled")               \
-    X(WEIR_E_PENDING, 29, TIME, "the call has not ended yet")
+    X(WEIR_E_PENDING, 29, TIME, "the call has not ended yet")                  \
+    X(WEIR_E_REDIRECT, 30, PEER, "redirect could not be followed")             \
+    X(WEIR_E_CODING, 31, PEER, "invalid content coding")                       \
+    X(WEIR_E_BREAKER_OPEN, 32, PEER, "the origin's breaker is open")           \
+    X(WEIR_E_PROXY, 33, CONNECT, "the proxy refused")
 
 /** Outcome of a call. */
 typedef enum weir_status {
