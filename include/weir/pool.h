@@ -123,6 +123,7 @@ typedef struct weir_pool_options {
     bool follow_dns;               /**< leave addresses that left DNS; true */
     const char *dns_servers;       /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
                                     * system's */
+    bool decompress;               /**< ask for coded bodies, decode; false */
     bool redirect_downgrade;       /**< follow them from https to http; false */
     unsigned max_redirects;        /**< followed in a call, 0 to 100; 0 */
     unsigned retry_attempts;       /**< of a call in all, 1 to 100; 1 */
@@ -130,9 +131,12 @@ typedef struct weir_pool_options {
                                     * 1000000; 0 */
     unsigned breaker_min_requests; /**< in the window, before the rate
                                     * counts, 1 to 1000000; 20 */
+    unsigned max_decode_ratio;     /**< output to input, beyond 1 MiB, 2 to
+                                    * 1000000; 200 */
     double retry_delay;            /**< before the first retry; 1 */
     double retry_backoff;   /**< from one delay to the next, 1 to 100; 2 */
     double retry_max_delay; /**< longest delay, also of Retry-After; 30 */
+    uint64_t max_decoded;   /**< bytes of a decoded body; 16 GiB */
     double breaker_rate;    /**< of failures, that opens it, 0 = none to
                              * 1; 0 */
     double breaker_window;  /**< over which it is taken, > 0; 10 */

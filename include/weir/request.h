@@ -154,6 +154,19 @@ WEIR_API weir_status weir_request_set_timeout(weir_request *request,
  * (GET, HEAD, OPTIONS, TRACE, PUT and DELETE are so without it).
  */
 WEIR_API void weir_request_set_replayable(weir_request *request, bool yes);
+/**
+ * Asks for a coded body (Accept-Encoding, unless the request has that field)
+ * and hands it over decoded: gzip, deflate, br and zstd, as far as they are
+ * built in, up to 5 of them stacked.  Without it a body comes as it is sent.
+ * Unless this is called the pool's option `decompress` holds.
+ *
+ * A body that decodes to more than max_decoded bytes, or to more than
+ * max_decode_ratio times what came (beyond 1 MiB), ends in WEIR_E_LIMIT; a
+ * coding that is damaged or unknown in WEIR_E_CODING.
+ */
+WEIR_API weir_status weir_request_set_decompress(weir_request *request,
+                                                 bool yes, weir_error *ret_err);
+
 /** What is to be done about a redirect. */
 typedef enum weir_redirect_verdict {
     WEIR_REDIRECT_FOLLOW = 0, /**< asks there */

@@ -153,7 +153,16 @@ WEIR_API weir_status weir_response_attempt(const weir_response *response,
 WEIR_API const char *weir_response_url(const weir_response *response);
 /** The whole body after weir_fetch(); empty after weir_send(). */
 WEIR_API weir_slice weir_response_body(const weir_response *response);
-/** Length that the fields announce, or WEIR_LENGTH_UNKNOWN. */
+/**
+ * Content codings that were removed from the body, in the order in which they
+ * had been applied: "gzip", "gzip, br"; "" if none; lent.  The fields are as
+ * received.
+ */
+WEIR_API const char *weir_response_codings(const weir_response *response);
+/**
+ * Length of the body that the fields announce, or WEIR_LENGTH_UNKNOWN, as for a
+ * body that is decoded.
+ */
 WEIR_API uint64_t weir_response_length(const weir_response *response);
 /** Number of the connection, unique in its pool, from 1. */
 WEIR_API uint64_t weir_response_connection(const weir_response *response);

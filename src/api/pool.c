@@ -58,6 +58,10 @@ static weir_status fill(struct weir_pool *pool,
         return status;
     wr_means_renew_surroundings(pool);
     wr_policy_from(&pool->options, &pool->policy);
+    pool->coding_limits = (struct wr_coding_limits){
+        .max_output = pool->options.max_decoded,
+        .max_ratio = pool->options.max_decode_ratio,
+    };
     pool->trace = pool->options.trace;
     pool->trace_user = pool->options.trace_user;
     wr_apply_options_locked(pool);

@@ -68,6 +68,7 @@ weir_status weir_request_new(const char *method, const char *url,
     request->is_idempotent = wr_method_is_idempotent(slice_of(method));
     for (unsigned i = 0; i < WR_TIMEOUTS; i++)
         request->timeouts[i] = -1;
+    request->decompress = -1;
     request->max_redirects = WEIR_REDIRECTS_OF_POOL;
     *ret_request = request;
     return WEIR_OK;
@@ -207,6 +208,18 @@ weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
     if (which == WEIR_TIMEOUT_CONNECT && seconds == 0)
         seconds = 1e10; /* none */
     request->timeouts[which] = seconds;
+    return WEIR_OK;
+}
+
+weir_status weir_request_set_decompress(weir_request *request, bool yes,
+                                        weir_error *ret_err)
+{
+    if (!request)
+        return wr_missing(ret_err, "request");
+    if (wr_check_unused(request, ret_err) != WEIR_OK)
+        return WEIR_E_STATE;
+    request->decompress = yes;
+    wr_request_forget(request);
     return WEIR_OK;
 }
 

@@ -114,6 +114,8 @@ weir_slice weir_response_body(const weir_response *response)
 
     if (!response->is_collected)
         return (weir_slice){NULL, 0};
+    if (response->decoder)
+        return (weir_slice){response->decoded.data, response->decoded.len};
     body = wr_exchange_collected(&response->exchange);
     return (weir_slice){body.data, body.len};
 }
@@ -123,9 +125,24 @@ uint64_t weir_response_length(const weir_response *response)
     const struct wr_exchange *ex = &response->exchange;
     const struct wr_head_facts *facts = &ex->head.facts;
 
-    return facts->has_length && !facts->has_transfer_encoding
+    return facts->has_length && !facts->has_transfer_encoding &&
+                   !response->decoder
                ? facts->content_length
                : WEIR_LENGTH_UNKNOWN;
+}
+
+const char *weir_response_codings(const weir_response *response)
+{
+    struct weir_response *mine = (struct weir_response *)(uintptr_t)response;
+    const struct wr_coding_list *codings = &response->codings;
+    size_t len = 0;
+
+    mine->coding_text[0] = '\0';
+    for (unsigned i = 0; i < codings->count && response->decoder; i++)
+        len += (size_t)snprintf(
+            mine->coding_text + len, sizeof mine->coding_text - len, "%s%s",
+            i ? ", " : "", wr_coding_name(codings->list[i]));
+    return mine->coding_text;
 }
 
 uint64_t weir_response_connection(const weir_response *response)

@@ -42,8 +42,8 @@ struct wr_course {
     struct weir_request *asked; /* borrowed while the call runs */
     struct weir_request *sent;  /* asked, or owned */
     unsigned redirects;
-    unsigned tries;   /* attempts on this URL */
-    bool is_stripped; /* credentials have been dropped, for good */
+    unsigned tries;           /* attempts on this URL */
+    bool is_stripped;         /* credentials have been dropped, for good */
     struct wr_origin *origin; /* of `sent`: one reference */
     struct wr_pass pass;      /* of the attempt under way, if has_pass */
     bool has_pass;

@@ -288,7 +288,7 @@ struct wr_slice wr_exchange_collected(const struct wr_exchange *ex)
                              ex->keep - ex->head_len};
 }
 
-static enum wr_step body_too_large(uint64_t max_body, weir_error *ret_err)
+enum wr_step wr_exchange_body_too_large(uint64_t max_body, weir_error *ret_err)
 {
     wr_error_set(ret_err, WEIR_E_LIMIT,
                  "response body is larger than max_body (%llu bytes)",
@@ -309,13 +309,13 @@ enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
         if (data.len == 0)
             break;
         if (data.len > max_body - (ex->keep - ex->head_len))
-            return body_too_large(max_body, ret_err);
+            return wr_exchange_body_too_large(max_body, ret_err);
         memmove(ex->in.data + ex->keep, data.data, data.len);
         ex->keep += data.len;
     }
     if (ex->body.framing == WR_FRAMING_LENGTH) {
         if (ex->body.left > max_body - (ex->keep - ex->head_len))
-            return body_too_large(max_body, ret_err);
+            return wr_exchange_body_too_large(max_body, ret_err);
         *ret_want = ex->body.left < WR_COLLECT_STEP ? (size_t)ex->body.left
                                                     : WR_COLLECT_STEP;
     }

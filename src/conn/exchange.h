@@ -119,6 +119,8 @@ enum wr_step wr_exchange_next(struct wr_exchange *ex, struct wr_slice *ret_data,
  * WEIR_E_LIMIT: more than max_body. */
 enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
                                  size_t *ret_want, weir_error *ret_err);
+/* WEIR_E_LIMIT: a body is larger than max_body. */
+enum wr_step wr_exchange_body_too_large(uint64_t max_body, weir_error *ret_err);
 /* The body so far collected. */
 struct wr_slice wr_exchange_collected(const struct wr_exchange *ex);
 /* How many bytes may be received straight into the caller's buffer; 0 = none,

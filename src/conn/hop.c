@@ -100,6 +100,7 @@ struct weir_request *wr_hop_request(const struct wr_hop *hop,
     next->is_head = strcmp(method, "HEAD") == 0;
     next->is_idempotent =
         wr_method_is_idempotent((struct wr_slice){method, strlen(method)});
+    next->decompress = sent->decompress;
     next->is_replayable = sent->is_replayable;
     memcpy(next->timeouts, sent->timeouts, sizeof next->timeouts);
     if (!drops_body) {

@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "http/coding.h"
 #include "http/emit.h"
+#include "http/field_lines.h"
 
 void wr_request_forget(struct weir_request *request)
 {
@@ -52,6 +54,10 @@ static weir_status build_head(const struct weir_request *request,
         .expect_continue = request->expect_ns != 0,
     };
 
+    if (request->is_decoded &&
+        !wr_field_lines_have(&request->fields, "Accept-Encoding"))
+        emit.accept_encoding = slice_of(wr_codings_accepted());
+
     if (request->body.kind == WR_SOURCE_NONE) {
         emit.expect_continue = false;
     } else if (request->body.length == WEIR_LENGTH_UNKNOWN) {
@@ -92,6 +98,8 @@ weir_status wr_request_prepare(struct weir_request *request,
         return wr_error_set(ret_err, WEIR_E_STATE,
                             "the request is in use with another pool");
     wr_request_forget(request);
+    request->is_decoded =
+        request->decompress < 0 ? pool->decompress : request->decompress != 0;
     request->target = build_target(request, pool);
     if (!request->target ||
         build_head(request, pool, &request->head) != WEIR_OK) {

@@ -29,6 +29,8 @@ struct weir_request {
     struct wr_source body;
     double timeouts[WR_TIMEOUTS]; /* seconds; below 0 = the pool's */
     uint64_t expect_ns;           /* Expect: 100-continue; 0 = off */
+    int decompress;               /* below 0 = the pool's */
+    bool is_decoded;              /* prepared: the body of its response is */
     int max_redirects;            /* below 0 = the pool's */
     weir_redirect_fn on_redirect; /* or NULL */
     void *on_redirect_user;
@@ -49,6 +51,7 @@ struct wr_surroundings {
     uint64_t serial;        /* unique in the process, not 0 */
     const char *user_agent; /* "" = none */
     weir_ip_version ip_version;
+    bool decompress;
     struct wr_tls_context *tls;
     uint32_t hash_seed;
 };

@@ -1,6 +1,7 @@
 #include "conn/response.h"
 
 #include "base/mem.h"
+#include "conn/decoding.h"
 
 struct weir_response *wr_response_new(unsigned fields_max)
 {
@@ -16,6 +17,7 @@ struct weir_response *wr_response_new(unsigned fields_max)
 void wr_response_delete(struct weir_response *response)
 {
     wr_course_free(response->course);
+    wr_decoding_end(response);
     wr_exchange_done(&response->exchange);
     wr_free(response);
 }

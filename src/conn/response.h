@@ -13,6 +13,7 @@
 #include "conn/course.h"
 #include "conn/dial.h"
 #include "conn/exchange.h"
+#include "http/coding.h"
 
 /* Time limits of one call, in nanoseconds; WR_NEVER = none. */
 struct wr_call_limits {
@@ -47,7 +48,12 @@ struct weir_response {
     struct wr_call_limits limits;
     struct wr_call_times times;
     struct wr_exchange exchange;
-    struct wr_course *course; /* what led to it, or NULL */
+    struct wr_course *course;   /* what led to it, or NULL */
+    struct wr_decoder *decoder; /* of a coded body; NULL: as it comes */
+    struct wr_coding_list codings;
+    char coding_text[40];   /* made when asked for */
+    struct wr_slice coded;  /* received, not yet decoded */
+    struct wr_buf decoded;  /* collected */
     struct wr_slice unread; /* decoded, not yet copied to the caller */
     weir_error failure;     /* what ended the body early, said again */
     unsigned fields_max;    /* room in fields[] is twice that */

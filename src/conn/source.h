@@ -25,9 +25,9 @@ struct wr_source {
     weir_body_read_fn read; /* READER */
     weir_body_rewind_fn rewind;
     void *user;
-    uint64_t given; /* bytes produced in this send */
-    bool is_used;   /* FILE, READER: some send has begun to read */
-    bool is_late;   /* READER: it had nothing for now (WEIR_BODY_LATER) */
+    uint64_t given;   /* bytes produced in this send */
+    bool is_used;     /* FILE, READER: some send has begun to read */
+    bool is_late;     /* READER: it had nothing for now (WEIR_BODY_LATER) */
     bool is_borrowed; /* a copy: what it points to is another's */
 };
 

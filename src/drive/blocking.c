@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "conn/decoding.h"
 #include "drive/acquire.h"
 #include "drive/lease.h"
 #include "drive/means.h"
@@ -351,6 +352,22 @@ static weir_status send_by_course(struct weir_pool *pool,
     return status;
 }
 
+/* The call has its response: its body is coded, perhaps. */
+static weir_status begin_decoding(struct weir_pool *pool,
+                                  struct weir_response **response,
+                                  weir_error *err)
+{
+    const weir_status status =
+        wr_decoding_begin(*response, &pool->coding_limits, err);
+
+    if (status == WEIR_OK)
+        return WEIR_OK;
+    if ((*response)->conn)
+        wr_fail_lease(*response, err, WEIR_STAGE_BODY);
+    wr_let_go(*response);
+    return status;
+}
+
 weir_status wr_blocking_send(struct weir_pool *pool,
                              struct weir_request *request,
                              struct weir_response **ret_response,
@@ -368,6 +385,8 @@ weir_status wr_blocking_send(struct weir_pool *pool,
         return status;
     status = course ? send_by_course(pool, course, &begun_ns, ret_response, err)
                     : attempt(pool, request, &begun_ns, ret_response, err);
+    if (status == WEIR_OK && request->is_decoded)
+        status = begin_decoding(pool, ret_response, err);
     if (status != WEIR_OK && begun_ns)
         wr_count_failure(pool);
     return status;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "conn/decoding.h"
 #include "drive/blocking.h"
 #include "drive/lease.h"
 #include "drive/receive.h"
@@ -21,6 +22,17 @@ static weir_status fail_body(struct weir_response *response, weir_error *err)
     return err->code;
 }
 
+/* What has been received goes to where the body is collected. */
+static enum wr_step collect(struct weir_response *response, size_t *ret_want,
+                            weir_error *err)
+{
+    *ret_want = 0;
+    if (response->decoder)
+        return wr_decoding_collect(response, response->limits.max_body, err);
+    return wr_exchange_collect(&response->exchange, response->limits.max_body,
+                               ret_want, err);
+}
+
 weir_status wr_blocking_collect(struct weir_response *response,
                                 weir_error *ret_err)
 {
@@ -37,7 +49,7 @@ weir_status wr_blocking_collect(struct weir_response *response,
         size_t len = 0;
         char *at;
 
-        step = wr_exchange_collect(ex, response->limits.max_body, &want, err);
+        step = collect(response, &want, err);
         if (step == WR_STEP_WAIT) {
             if (!wr_exchange_room(ex, want, &at, &cap)) {
                 wr_error_no_memory(err);
@@ -45,6 +57,8 @@ weir_status wr_blocking_collect(struct weir_response *response,
             }
             step = wr_receive(response, at, cap, now_ns, &len, err);
             now_ns = wr_now();
+            if (step == WR_STEP_DONE && response->decoder)
+                step = WR_STEP_WAIT; /* what has come may hold more */
         }
         if (step == WR_STEP_ERROR)
             return fail_body(response, err);
@@ -100,11 +114,46 @@ static enum wr_step receive_body(struct weir_response *response, void *buf,
     return step;
 }
 
-weir_status wr_blocking_read(struct weir_response *response, void *buf,
-                             size_t cap, size_t *ret_len, weir_error *ret_err)
+/* Receives more of a coded body. */
+static enum wr_step receive_coded(struct weir_response *response,
+                                  weir_error *err)
 {
-    weir_error scratch;
-    weir_error *err = ret_err ? ret_err : &scratch;
+    size_t cap;
+    size_t len = 0;
+    enum wr_step step;
+    char *at;
+
+    if (!wr_exchange_room(&response->exchange, 0, &at, &cap)) {
+        wr_error_no_memory(err);
+        return WR_STEP_ERROR;
+    }
+    step = wr_receive(response, at, cap, wr_now(), &len, err);
+    if (step == WR_STEP_WAIT)
+        wr_exchange_received(&response->exchange, len);
+    /* At the end of the connection what has come may hold more. */
+    return step == WR_STEP_DONE ? WR_STEP_WAIT : step;
+}
+
+static weir_status read_decoded(struct weir_response *response, void *buf,
+                                size_t cap, size_t *ret_len, weir_error *err)
+{
+    *ret_len = 0;
+    while (*ret_len == 0 && response->conn) {
+        enum wr_step step = wr_decoding_next(response, buf, cap, ret_len, err);
+
+        if (step == WR_STEP_DONE)
+            wr_finish_lease(response);
+        else if (step == WR_STEP_WAIT && *ret_len == 0)
+            step = receive_coded(response, err);
+        if (step == WR_STEP_ERROR)
+            return fail_body(response, err);
+    }
+    return WEIR_OK;
+}
+
+static weir_status read_plain(struct weir_response *response, void *buf,
+                              size_t cap, size_t *ret_len, weir_error *err)
+{
     size_t len = take_unread(response, buf, cap);
 
     while (len == 0 && response->conn) {
@@ -121,6 +170,22 @@ weir_status wr_blocking_read(struct weir_response *response, void *buf,
         if (step == WR_STEP_DONE)
             wr_finish_lease(response);
     }
+    *ret_len = len;
+    return WEIR_OK;
+}
+
+weir_status wr_blocking_read(struct weir_response *response, void *buf,
+                             size_t cap, size_t *ret_len, weir_error *ret_err)
+{
+    weir_error scratch;
+    weir_error *err = ret_err ? ret_err : &scratch;
+    size_t len = 0;
+    const weir_status status = response->decoder
+                                   ? read_decoded(response, buf, cap, &len, err)
+                                   : read_plain(response, buf, cap, &len, err);
+
+    if (status != WEIR_OK)
+        return status;
     if (len == 0 && response->failure.code != WEIR_OK) {
         *err = response->failure;
         return err->code;

@@ -335,7 +335,7 @@ void wr_call_go_on(struct wr_loop *loop, struct weir_call *call)
         return;
     step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && call->has_head && !wr_call_is_held_up(call))
-        step = wr_call_take_body(call, &want, &err);
+        step = wr_call_take_body(loop, call, &want, &err);
     if (step == WR_STEP_WAIT && call->is_dry)
         wr_call_went_dry(loop, call);
     else if (step == WR_STEP_WAIT)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "conn/decoding.h"
 #include "drive/lease.h"
 #include "drive/transact.h"
 
@@ -116,9 +117,29 @@ static enum wr_step pass_over(struct weir_call *call, weir_error *err)
     }
 }
 
+/* The same of a coded body. */
+static enum wr_step take_decoded(struct wr_loop *loop, struct weir_call *call,
+                                 weir_error *err)
+{
+    if (!call->handlers.on_body)
+        return wr_decoding_collect(call->response, call->limits.max_body, err);
+    for (;;) {
+        size_t len;
+        const enum wr_step step = wr_decoding_next(
+            call->response, loop->scratch, WR_LOOP_SCRATCH, &len, err);
+
+        if (step != WR_STEP_WAIT || len == 0)
+            return step;
+        if (!hand_over(call, loop->scratch, len)) {
+            call->has_leftover = true;
+            return WR_STEP_WAIT;
+        }
+    }
+}
+
 /* Takes what is in the buffer.  WAIT: more must be received, or it pauses. */
-enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
-                               weir_error *err)
+enum wr_step wr_call_take_body(struct wr_loop *loop, struct weir_call *call,
+                               size_t *ret_want, weir_error *err)
 {
     struct wr_exchange *ex = &call->response->exchange;
 
@@ -126,6 +147,8 @@ enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
     call->has_leftover = false;
     if (call->is_passing_over)
         return pass_over(call, err);
+    if (call->response->decoder)
+        return take_decoded(loop, call, err);
     if (!call->handlers.on_body)
         return wr_exchange_collect(ex, call->limits.max_body, ret_want, err);
     for (;;) {
@@ -159,6 +182,9 @@ static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
     step = wr_call_judge_head(call, err);
     if (step == WR_STEP_ERROR)
         return step;
+    if (step == WR_STEP_DONE && call->sent->is_decoded &&
+        wr_decoding_begin(response, &call->pool->coding_limits, err) != WEIR_OK)
+        return WR_STEP_ERROR;
     call->has_head = true;
     response->is_collected = call->handlers.on_body == NULL;
     if (step == WR_STEP_DONE && call->handlers.on_response)
@@ -188,7 +214,7 @@ static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
         call->has_leftover = true;
         return WR_STEP_WAIT;
     }
-    return wr_call_take_body(call, ret_want, err);
+    return wr_call_take_body(loop, call, ret_want, err);
 }
 
 /* Where to receive next: a body of known framing goes through the loop's own
@@ -197,7 +223,9 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
                       char **ret_at, size_t *ret_cap, bool *ret_direct)
 {
     struct wr_exchange *ex = &call->response->exchange;
-    const size_t direct = is_streamed(call) ? wr_exchange_direct(ex) : 0;
+    const size_t direct = is_streamed(call) && !call->response->decoder
+                              ? wr_exchange_direct(ex)
+                              : 0;
 
     *ret_direct = direct > 0;
     if (direct > 0) {
@@ -205,7 +233,7 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
         *ret_cap = direct < WR_LOOP_SCRATCH ? direct : WR_LOOP_SCRATCH;
         return true;
     }
-    if (is_streamed(call) && call->has_head)
+    if ((is_streamed(call) || call->response->decoder) && call->has_head)
         want = 0; /* the head must not move: there is room behind it */
     return wr_exchange_room(ex, want, ret_at, ret_cap);
 }
@@ -228,7 +256,7 @@ static enum wr_step took(struct wr_loop *loop, struct weir_call *call,
             return WR_STEP_ERROR;
     } else if (!hand_over(call, loop->scratch, n) && wr_exchange_direct(ex) > 0)
         return WR_STEP_WAIT;
-    return wr_call_take_body(call, ret_want, err);
+    return wr_call_take_body(loop, call, ret_want, err);
 }
 
 static void do_again(struct wr_loop *loop, struct weir_call *call)
@@ -266,7 +294,7 @@ enum wr_step wr_call_receive(struct wr_loop *loop, struct weir_call *call,
             break;
         }
         if (call->has_leftover) {
-            step = wr_call_take_body(call, &want, err);
+            step = wr_call_take_body(loop, call, &want, err);
             if (step != WR_STEP_WAIT || wr_call_is_held_up(call))
                 return step;
         }

@@ -24,8 +24,8 @@ enum wr_step wr_call_send(struct wr_loop *loop, struct weir_call *call,
                           weir_error *err);
 /* Takes what is in the buffer.  WAIT: more must be received, *ret_want bytes
  * if that is known, or it pauses. */
-enum wr_step wr_call_take_body(struct weir_call *call, size_t *ret_want,
-                               weir_error *err);
+enum wr_step wr_call_take_body(struct wr_loop *loop, struct weir_call *call,
+                               size_t *ret_want, weir_error *err);
 /* There is nothing more to read until the poller says so. */
 void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call);
 /* Receives until there is nothing more, the response is complete, or it

@@ -72,6 +72,7 @@ void wr_means_renew_surroundings(struct weir_pool *pool)
         .serial = next_serial(),
         .user_agent = user_agent ? user_agent : "",
         .ip_version = pool->options.ip_version,
+        .decompress = pool->options.decompress,
         .tls = pool->tls,
         .hash_seed = random_seed(),
     };

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "conn/decoding.h"
 #include "drive/call.h"
 #include "drive/forking.h"
 #include "drive/keeper.h"
@@ -254,6 +255,8 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
     if (response->exchange.in.cap > WR_SPARE_BUFFER_MAX)
         wr_buf_done(&response->exchange.in);
     wr_buf_done(&response->exchange.tail);
+    if (response->decoder)
+        wr_decoding_end(response);
     if (response->course) {
         wr_course_free(response->course);
         response->course = NULL;

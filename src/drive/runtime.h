@@ -81,6 +81,7 @@ struct weir_pool {
     struct wr_surroundings surroundings;
     struct wr_dial_means means;
     struct wr_policy policy;
+    struct wr_coding_limits coding_limits;
     struct wr_tls_context *tls;
     weir_trace_fn trace;
     void *trace_user;

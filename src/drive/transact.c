@@ -44,6 +44,7 @@ void wr_response_begin_locked(struct weir_pool *pool,
     response->was_sent = false;
     response->is_collected = false;
     response->course = NULL;
+    response->coded = (struct wr_slice){0};
     response->unread = (struct wr_slice){0};
     response->failure.code = WEIR_OK;
     response->times = (struct wr_call_times){.begun_ns = begun_ns};

@@ -21,6 +21,7 @@ enum {
 
 static const char version[] = " HTTP/1.1\r\nHost: ";
 static const char user_agent[] = "User-Agent: ";
+static const char accept_encoding[] = "Accept-Encoding: ";
 static const char content_length[] = "Content-Length: ";
 static const char chunked[] = "Transfer-Encoding: chunked\r\n";
 static const char closing[] = "Connection: close\r\n";
@@ -57,11 +58,12 @@ static char *put_decimal(char *out, uint64_t number)
 /* Bytes that the head may take; false: more than a size_t counts. */
 static bool sum_up(const struct wr_emit *emit, size_t *ret_size)
 {
-    size_t size = sizeof version + sizeof user_agent + sizeof content_length +
-                  LENGTH_DIGITS + sizeof chunked + sizeof closing +
-                  sizeof expect + 8;
-    const size_t parts[] = {emit->method.len, emit->target.len, emit->host.len,
-                            emit->user_agent.len, emit->fields.len};
+    size_t size = sizeof version + sizeof user_agent + sizeof accept_encoding +
+                  sizeof content_length + LENGTH_DIGITS + sizeof chunked +
+                  sizeof closing + sizeof expect + 8;
+    const size_t parts[] = {
+        emit->method.len,     emit->target.len,          emit->host.len,
+        emit->user_agent.len, emit->accept_encoding.len, emit->fields.len};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (__builtin_add_overflow(size, parts[i], &size))
@@ -108,6 +110,11 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
     if (emit->user_agent.len) {
         at = put(at, user_agent, LEN(user_agent));
         at = put_slice(at, emit->user_agent);
+        at = put_line_end(at);
+    }
+    if (emit->accept_encoding.len) {
+        at = put(at, accept_encoding, LEN(accept_encoding));
+        at = put_slice(at, emit->accept_encoding);
         at = put_line_end(at);
     }
     at = put_slice(at, emit->fields);
