@@ -1,0 +1,85 @@
+/* Content codings, the other way round: what a server does to a body.
+ *
+ * Only for the codings that are built in; each is all in one call. */
+#ifndef ENCODE_H
+#define ENCODE_H
+
+#include <limits.h>
+#include <string.h>
+
+#if defined(WEIR_HAVE_ZLIB)
+#include <zlib.h>
+#endif
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "http/coding.h"
+
+enum {
+    ENCODE_ROOM = 4096, /* more than any coding adds to what it cannot pack */
+};
+
+static inline void encode_room(struct wr_buf *out, size_t len)
+{
+    assert_true(wr_buf_reserve(out, len + len / 8 + ENCODE_ROOM));
+}
+
+#if defined(WEIR_HAVE_ZLIB)
+/* window as deflateInit2() has it: 31 = gzip, 15 = deflate, -15 = bare. */
+static inline void encode_zlib(struct wr_buf *out, struct wr_slice in,
+                               int window)
+{
+    z_stream stream = {0};
+
+    encode_room(out, in.len);
+    assert_int_equal(
+        deflateInit2(&stream, 6, Z_DEFLATED, window, 9, Z_DEFAULT_STRATEGY),
+        Z_OK);
+    stream.next_in = (Bytef *)in.data;
+    stream.avail_in = (uInt)in.len;
+    stream.next_out = (Bytef *)out->data + out->len;
+    stream.avail_out = (uInt)(out->cap - out->len);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    out->len += stream.total_out;
+    deflateEnd(&stream);
+}
+#endif
+
+/* Appends the body with one coding. */
+static inline void encode(struct wr_buf *out, struct wr_slice in,
+                          enum wr_coding coding)
+{
+    switch (coding) {
+#if defined(WEIR_HAVE_ZLIB)
+    case WR_CODING_GZIP:
+        encode_zlib(out, in, 31);
+        break;
+    case WR_CODING_DEFLATE:
+        encode_zlib(out, in, 15);
+        break;
+#endif
+    default:
+        fail_msg("%s is not built in", wr_coding_name(coding));
+    }
+}
+
+/* The body with all of a list, in its order.  The caller frees it. */
+static inline struct wr_buf encode_list(struct wr_slice in,
+                                        const struct wr_coding_list *codings)
+{
+    struct wr_buf body = {0};
+
+    if (in.len)
+        assert_true(wr_buf_append(&body, in.data, in.len));
+    for (unsigned i = 0; i < codings->count; i++) {
+        struct wr_buf coded = {0};
+
+        encode(&coded, (struct wr_slice){body.data, body.len},
+               codings->list[i]);
+        wr_buf_done(&body);
+        body = coded;
+    }
+    return body;
+}
+
+#endif
