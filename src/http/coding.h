@@ -8,7 +8,7 @@
  * Bytes in, bytes out, as they come: a byte of the body is given as soon as
  * the bytes that it hangs on are there.  A decoder takes bounded memory,
  * whatever the peer sends: 16 KiB between two stages, and for a stage at most
- * about 48 KiB (gzip, deflate), 17 MiB (br) or 9 MiB (zstd).  All of it but
+ * about 48 KiB (gzip, deflate), 28 MiB (br) or 9 MiB (zstd).  All of it but
  * zstd's own comes from base/mem.
  *
  * Whether a body is decoded, and to what, does not depend on how input and

@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <string.h>
 
+#if defined(WEIR_HAVE_BROTLI)
+#include <brotli/encode.h>
+#endif
 #if defined(WEIR_HAVE_ZLIB)
 #include <zlib.h>
 #endif
@@ -45,6 +48,20 @@ static inline void encode_zlib(struct wr_buf *out, struct wr_slice in,
 }
 #endif
 
+#if defined(WEIR_HAVE_BROTLI)
+static inline void encode_brotli(struct wr_buf *out, struct wr_slice in)
+{
+    size_t len;
+
+    encode_room(out, in.len);
+    len = out->cap - out->len;
+    assert_true(BrotliEncoderCompress(6, 18, BROTLI_MODE_TEXT, in.len,
+                                      (const uint8_t *)in.data, &len,
+                                      (uint8_t *)out->data + out->len));
+    out->len += len;
+}
+#endif
+
 /* Appends the body with one coding. */
 static inline void encode(struct wr_buf *out, struct wr_slice in,
                           enum wr_coding coding)
@@ -56,6 +73,11 @@ static inline void encode(struct wr_buf *out, struct wr_slice in,
         break;
     case WR_CODING_DEFLATE:
         encode_zlib(out, in, 15);
+        break;
+#endif
+#if defined(WEIR_HAVE_BROTLI)
+    case WR_CODING_BR:
+        encode_brotli(out, in);
         break;
 #endif
     default:

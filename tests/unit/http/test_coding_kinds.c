@@ -156,6 +156,36 @@ static void test_garbage_within_an_outer_coding(void **state)
 
 #endif
 
+#if defined(WEIR_HAVE_BROTLI)
+
+/* --- br ------------------------------------------------------------------ */
+
+static void test_what_follows_br_is_passed_over(void **state)
+{
+    struct wr_buf body = encoded("br", text("hello"));
+    struct outcome outcome;
+
+    (void)state;
+    assert_true(wr_buf_append(&body, "rest", 4));
+    outcome = decode("br", slice(&body));
+    assert_true(outcome.done);
+    assert_int_equal(outcome.used, body.len - 4);
+    assert_gives(outcome, text("hello"));
+    wr_buf_done(&body);
+}
+
+/* RFC 7932 section 9.1: 0x11 begins no stream; brotli's own extension uses it
+ * for windows of up to 1 GiB. */
+static void test_br_refuses_a_large_window(void **state)
+{
+    const struct wr_slice body = {"\x11\x1e\x06", 3};
+
+    (void)state;
+    assert_fails(decode("br", body), WEIR_E_CODING, "invalid br content");
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +199,10 @@ int main(void)
         cmocka_unit_test(test_what_follows_gzip_is_passed_over),
         cmocka_unit_test(test_a_second_member_must_be_whole),
         cmocka_unit_test(test_garbage_within_an_outer_coding),
+#endif
+#if defined(WEIR_HAVE_BROTLI)
+        cmocka_unit_test(test_what_follows_br_is_passed_over),
+        cmocka_unit_test(test_br_refuses_a_large_window),
 #endif
     };
 
