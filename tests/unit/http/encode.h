@@ -13,6 +13,9 @@
 #if defined(WEIR_HAVE_ZLIB)
 #include <zlib.h>
 #endif
+#if defined(WEIR_HAVE_ZSTD)
+#include <zstd.h>
+#endif
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -62,6 +65,23 @@ static inline void encode_brotli(struct wr_buf *out, struct wr_slice in)
 }
 #endif
 
+#if defined(WEIR_HAVE_ZSTD)
+/* With a checksum, so that there is something behind the last block. */
+static inline void encode_zstd(struct wr_buf *out, struct wr_slice in)
+{
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    size_t len;
+
+    encode_room(out, in.len);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    len = ZSTD_compress2(context, out->data + out->len, out->cap - out->len,
+                         in.data, in.len);
+    assert_false(ZSTD_isError(len));
+    out->len += len;
+    ZSTD_freeCCtx(context);
+}
+#endif
+
 /* Appends the body with one coding. */
 static inline void encode(struct wr_buf *out, struct wr_slice in,
                           enum wr_coding coding)
@@ -78,6 +98,11 @@ static inline void encode(struct wr_buf *out, struct wr_slice in,
 #if defined(WEIR_HAVE_BROTLI)
     case WR_CODING_BR:
         encode_brotli(out, in);
+        break;
+#endif
+#if defined(WEIR_HAVE_ZSTD)
+    case WR_CODING_ZSTD:
+        encode_zstd(out, in);
         break;
 #endif
     default:

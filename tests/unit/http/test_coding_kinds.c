@@ -186,6 +186,75 @@ static void test_br_refuses_a_large_window(void **state)
 
 #endif
 
+#if defined(WEIR_HAVE_ZSTD)
+
+/* --- zstd ---------------------------------------------------------------- */
+
+static void test_zstd_frames_are_one_body(void **state)
+{
+    static const char skipped[] = "\x5a\x2a\x4d\x18\x03\0\0\0abc";
+    static const char empty[] = "\x50\x2a\x4d\x18\0\0\0\0";
+    struct wr_buf body = {0};
+
+    (void)state;
+    assert_true(wr_buf_append(&body, skipped, sizeof skipped - 1));
+    assert_gives(decode("zstd", slice(&body)), text(""));
+    encode(&body, text("one "), WR_CODING_ZSTD);
+    encode(&body, text(""), WR_CODING_ZSTD);
+    assert_true(wr_buf_append(&body, skipped, sizeof skipped - 1));
+    encode(&body, text("two"), WR_CODING_ZSTD);
+    assert_true(wr_buf_append(&body, empty, sizeof empty - 1));
+    assert_gives(decode("zstd", slice(&body)), text("one two"));
+    for (size_t first = 1; first < body.len; first++) {
+        const struct split two = {first, MOST_IN, 1, 0};
+
+        assert_gives(decode_split("zstd", slice(&body), &no_limits, two),
+                     text("one two"));
+    }
+    assert_fails(decode("zstd", upto(slice(&body), body.len - 1)),
+                 WEIR_E_CODING, "zstd content ended early");
+    wr_buf_done(&body);
+}
+
+static void test_zstd_refuses_what_is_no_frame(void **state)
+{
+    /* An empty frame of version 0.7. */
+    static const struct wr_slice rests[] = {
+        {"garbage", 7}, {"\0\0\0\0", 4}, {"\x27\xb5\x2f\xfd\0\0\0\0\0", 9}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rests / sizeof *rests; i++) {
+        struct wr_buf body = encoded("zstd", text("hello"));
+
+        assert_fails(decode("zstd", rests[i]), WEIR_E_CODING,
+                     "invalid zstd content");
+        assert_true(wr_buf_append(&body, rests[i].data, rests[i].len));
+        assert_fails(decode("zstd", slice(&body)), WEIR_E_CODING,
+                     "invalid zstd content");
+        wr_buf_done(&body);
+    }
+}
+
+/* A frame of five bytes in a raw block, whose header tells its size and wants
+ * a window of 2^(10 + exponent) bytes. */
+static void test_zstd_windows_are_at_most_8_mib(void **state)
+{
+    char body[] = "\x28\xb5\x2f\xfd\x80\0\x05\0\0\0\x29\0\0hello";
+    const struct wr_slice frame = {body, sizeof body - 1};
+
+    (void)state;
+    body[5] = 13 << 3; /* 8 MiB */
+    assert_gives(decode("zstd", frame), text("hello"));
+    assert_gives(decode_split("zstd", frame, &no_limits, by_byte),
+                 text("hello"));
+    body[5] = (13 << 3) + 1; /* 9 MiB */
+    assert_fails(decode("zstd", frame), WEIR_E_CODING, "memory");
+    assert_fails(decode_split("zstd", frame, &no_limits, by_byte),
+                 WEIR_E_CODING, "memory");
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +272,11 @@ int main(void)
 #if defined(WEIR_HAVE_BROTLI)
         cmocka_unit_test(test_what_follows_br_is_passed_over),
         cmocka_unit_test(test_br_refuses_a_large_window),
+#endif
+#if defined(WEIR_HAVE_ZSTD)
+        cmocka_unit_test(test_zstd_frames_are_one_body),
+        cmocka_unit_test(test_zstd_refuses_what_is_no_frame),
+        cmocka_unit_test(test_zstd_windows_are_at_most_8_mib),
 #endif
     };
 
