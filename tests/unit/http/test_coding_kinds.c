@@ -77,6 +77,26 @@ static void test_what_follows_deflate_is_passed_over(void **state)
     wr_buf_done(&body);
 }
 
+static void test_flushed_deflate_is_given(void **state)
+{
+    static const int windows[] = {31, 15, -15};
+    char out[256];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        z_stream stream = {.next_in = (Bytef *)"hello", .avail_in = 5};
+
+        assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, windows[i], 9,
+                                      Z_DEFAULT_STRATEGY),
+                         Z_OK);
+        stream.next_out = (Bytef *)out;
+        stream.avail_out = sizeof out;
+        assert_int_equal(deflate(&stream, Z_SYNC_FLUSH), Z_OK);
+        assert_gives_flushed(i ? "deflate" : "gzip", out, stream.total_out);
+        deflateEnd(&stream);
+    }
+}
+
 /* --- gzip ---------------------------------------------------------------- */
 
 static void test_gzip_members_are_one_body(void **state)
@@ -174,6 +194,22 @@ static void test_what_follows_br_is_passed_over(void **state)
     wr_buf_done(&body);
 }
 
+static void test_flushed_br_is_given(void **state)
+{
+    BrotliEncoderState *encoder = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+    const uint8_t *in = (const uint8_t *)"hello";
+    uint8_t bytes[256];
+    uint8_t *out = bytes;
+    size_t in_len = 5;
+    size_t room = sizeof bytes;
+
+    (void)state;
+    assert_true(BrotliEncoderCompressStream(encoder, BROTLI_OPERATION_FLUSH,
+                                            &in_len, &in, &room, &out, NULL));
+    assert_gives_flushed("br", bytes, sizeof bytes - room);
+    BrotliEncoderDestroyInstance(encoder);
+}
+
 /* RFC 7932 section 9.1: 0x11 begins no stream; brotli's own extension uses it
  * for windows of up to 1 GiB. */
 static void test_br_refuses_a_large_window(void **state)
@@ -235,6 +271,19 @@ static void test_zstd_refuses_what_is_no_frame(void **state)
     }
 }
 
+static void test_flushed_zstd_is_given(void **state)
+{
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_inBuffer in = {"hello", 5, 0};
+    char bytes[256];
+    ZSTD_outBuffer out = {bytes, sizeof bytes, 0};
+
+    (void)state;
+    assert_int_equal(ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush), 0);
+    assert_gives_flushed("zstd", bytes, out.pos);
+    ZSTD_freeCCtx(context);
+}
+
 /* A frame of five bytes in a raw block, whose header tells its size and wants
  * a window of 2^(10 + exponent) bytes. */
 static void test_zstd_windows_are_at_most_8_mib(void **state)
@@ -264,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_a_stored_deflate_block_is_no_wrapper),
         cmocka_unit_test(test_deflate_refuses_a_dictionary),
         cmocka_unit_test(test_what_follows_deflate_is_passed_over),
+        cmocka_unit_test(test_flushed_deflate_is_given),
         cmocka_unit_test(test_gzip_members_are_one_body),
         cmocka_unit_test(test_what_follows_gzip_is_passed_over),
         cmocka_unit_test(test_a_second_member_must_be_whole),
@@ -271,11 +321,13 @@ int main(void)
 #endif
 #if defined(WEIR_HAVE_BROTLI)
         cmocka_unit_test(test_what_follows_br_is_passed_over),
+        cmocka_unit_test(test_flushed_br_is_given),
         cmocka_unit_test(test_br_refuses_a_large_window),
 #endif
 #if defined(WEIR_HAVE_ZSTD)
         cmocka_unit_test(test_zstd_frames_are_one_body),
         cmocka_unit_test(test_zstd_refuses_what_is_no_frame),
+        cmocka_unit_test(test_flushed_zstd_is_given),
         cmocka_unit_test(test_zstd_windows_are_at_most_8_mib),
 #endif
     };
