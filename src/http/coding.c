@@ -50,8 +50,11 @@ const char *wr_codings_accepted(void)
 {
     static const char all[] =
         IF_ZLIB(", gzip, deflate") IF_BROTLI(", br") IF_ZSTD(", zstd") "";
+    const char *first = all;
 
-    return sizeof all > sizeof ", " ? all + 2 : all;
+    while (*first == ',' || *first == ' ')
+        first++;
+    return first;
 }
 
 /* --- the list ------------------------------------------------------------ */

@@ -59,9 +59,11 @@ static enum wr_inner_result zstd_run(void *state, struct wr_slice *in,
 {
     struct zstd *zstd = state;
     ZSTD_inBuffer from = {in->data, offered(zstd, in), 0};
-    ZSTD_outBuffer to = {out, cap, 0};
-    const size_t left = ZSTD_decompressStream(zstd->stream, &to, &from);
+    ZSTD_outBuffer to = {.size = cap};
+    size_t left;
 
+    to.dst = out;
+    left = ZSTD_decompressStream(zstd->stream, &to, &from);
     if (ZSTD_isError(left)) {
         if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
             return WR_INNER_NO_MEMORY;

@@ -210,6 +210,19 @@ static inline void assert_fails(struct outcome outcome, weir_status status,
     free_outcome(&outcome);
 }
 
+/* What a server has flushed is given, though the body goes on. */
+static inline void assert_gives_flushed(const char *coding, const void *bytes,
+                                        size_t len)
+{
+    const struct wr_slice body = {bytes, len};
+    struct outcome outcome = decode(coding, body);
+
+    assert_int_equal(outcome.status, WEIR_E_CODING);
+    assert_int_equal(outcome.out.len, 5);
+    assert_memory_equal(outcome.out.data, "hello", 5);
+    free_outcome(&outcome);
+}
+
 /* Calls `each` for every coding that is built in and for stacks of them. */
 static inline void for_each_list(void (*each)(const char *codings))
 {

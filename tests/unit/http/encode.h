@@ -106,7 +106,8 @@ static inline void encode(struct wr_buf *out, struct wr_slice in,
         break;
 #endif
     default:
-        fail_msg("%s is not built in", wr_coding_name(coding));
+        fail_msg("%zu bytes behind %zu: %s is not built in", in.len, out->len,
+                 wr_coding_name(coding));
     }
 }
 

@@ -17,19 +17,6 @@ static void test_codings_have_names(void **state)
     assert_string_equal(wr_coding_name(WR_CODING_ZSTD), "zstd");
 }
 
-/* What a server has flushed is given, though the body goes on. */
-static inline void assert_gives_flushed(const char *coding, const void *bytes,
-                                        size_t len)
-{
-    const struct wr_slice body = {bytes, len};
-    struct outcome outcome = decode(coding, body);
-
-    assert_int_equal(outcome.status, WEIR_E_CODING);
-    assert_int_equal(outcome.out.len, 5);
-    assert_memory_equal(outcome.out.data, "hello", 5);
-    free_outcome(&outcome);
-}
-
 #if defined(WEIR_HAVE_ZLIB)
 
 /* --- deflate ------------------------------------------------------------- */
