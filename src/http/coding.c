@@ -226,7 +226,7 @@ static weir_status check_bounds(const struct wr_decoder *decoder,
 
     if (is_last(decoder, stage) && stage->given > limits->max_output)
         return wr_error_set(err, WEIR_E_LIMIT,
-                            "decoded content is longer than max_output, "
+                            "decoded content is longer than max_decoded, "
                             "%llu bytes",
                             (unsigned long long)limits->max_output);
     if (stage->given <= WR_RATIO_FREE ||
@@ -234,10 +234,11 @@ static weir_status check_bounds(const struct wr_decoder *decoder,
         stage->given / WR_RATIO_STEP < allowed ||
         stage->given <= allowed * WR_RATIO_STEP)
         return WEIR_OK;
-    return wr_error_set(err, WEIR_E_LIMIT,
-                        "%s content is past max_ratio, %llu bytes for one "
-                        "byte received",
-                        stage->name, (unsigned long long)limits->max_ratio);
+    return wr_error_set(
+        err, WEIR_E_LIMIT,
+        "%s content is past max_decode_ratio, %llu bytes for one "
+        "byte received",
+        stage->name, (unsigned long long)limits->max_ratio);
 }
 
 /* What the first stage may take now: nothing of a new step while the old one

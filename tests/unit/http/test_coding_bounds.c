@@ -32,11 +32,11 @@ static void check_max_output(const char *codings)
                      slice(&plain));
         if (sizes[i]) {
             assert_fails(decode_split(codings, slice(&body), &below, whole),
-                         WEIR_E_LIMIT, "max_output");
+                         WEIR_E_LIMIT, "max_decoded");
             assert_fails(decode_split(codings, slice(&body), &below, by_byte),
-                         WEIR_E_LIMIT, "max_output");
+                         WEIR_E_LIMIT, "max_decoded");
             assert_fails(decode_split(codings, slice(&body), &below, odd),
-                         WEIR_E_LIMIT, "max_output");
+                         WEIR_E_LIMIT, "max_decoded");
         }
         wr_buf_done(&plain);
         wr_buf_done(&body);
@@ -63,7 +63,7 @@ static void check_free_ratio(const char *codings)
     assert_gives(decode_split(codings, slice(&past_it), &loose, whole),
                  slice(&plain));
     assert_fails(decode_split(codings, slice(&past_it), &strict, whole),
-                 WEIR_E_LIMIT, "max_ratio, 1 bytes");
+                 WEIR_E_LIMIT, "max_decode_ratio, 1 bytes");
     wr_buf_done(&plain);
     wr_buf_done(&free_of_it);
     wr_buf_done(&past_it);
@@ -131,7 +131,7 @@ static void check_ratio_border(const char *codings)
         assert_gives(decode_split(codings, slice(&body), &pass, splits[i]),
                      slice(&plain));
         assert_fails(decode_split(codings, slice(&body), &fail, splits[i]),
-                     WEIR_E_LIMIT, "max_ratio");
+                     WEIR_E_LIMIT, "max_decode_ratio");
     }
     wr_buf_done(&plain);
     wr_buf_done(&body);
@@ -201,9 +201,10 @@ static void test_a_bomb_goes_out(void **state)
 
     (void)state;
     assert_in_range(bomb.len, 1000000, 1 << 20);
-    assert_in_range(set_off("gzip", slice(&bomb), &ratio, "max_ratio, 100"),
-                    WR_RATIO_FREE - (64 << 10), WR_RATIO_FREE + (64 << 10));
-    assert_in_range(set_off("gzip", slice(&bomb), &output, "max_output"),
+    assert_in_range(
+        set_off("gzip", slice(&bomb), &ratio, "max_decode_ratio, 100"),
+        WR_RATIO_FREE - (64 << 10), WR_RATIO_FREE + (64 << 10));
+    assert_in_range(set_off("gzip", slice(&bomb), &output, "max_decoded"),
                     (10 << 20) - (64 << 10), 10 << 20);
     wr_buf_done(&bomb);
 }
@@ -218,10 +219,11 @@ static void test_a_bomb_in_a_bomb_goes_out(void **state)
 
     (void)state;
     assert_true(outer.len < 100 << 10);
-    assert_true(set_off("gzip, gzip", slice(&outer), &ratio, "max_ratio") <=
-                outer.len * 5000 + (64 << 10));
-    assert_in_range(set_off("gzip, gzip", slice(&outer), &output, "max_output"),
-                    (10 << 20) - (64 << 10), 10 << 20);
+    assert_true(set_off("gzip, gzip", slice(&outer), &ratio,
+                        "max_decode_ratio") <= outer.len * 5000 + (64 << 10));
+    assert_in_range(
+        set_off("gzip, gzip", slice(&outer), &output, "max_decoded"),
+        (10 << 20) - (64 << 10), 10 << 20);
     wr_buf_done(&bomb);
     wr_buf_done(&outer);
 }
@@ -239,7 +241,7 @@ static void test_a_bomb_without_output_goes_out(void **state)
         assert_true(wr_buf_append(&many, empty.data, empty.len));
     encode(&one, slice(&many), WR_CODING_GZIP);
     assert_int_equal(set_off("gzip, gzip", slice(&one), &limits,
-                             "gzip content is past max_ratio"),
+                             "gzip content is past max_decode_ratio"),
                      0);
     wr_buf_done(&empty);
     wr_buf_done(&many);
