@@ -14,6 +14,7 @@ static const char help[] =
     "  -d, --data DATA|@FILE|@-  body; several are joined with '&'\n"
     "      --json DATA|@FILE|@-  body and Accept of application/json\n"
     "  -I, --head                HEAD\n"
+    "      --compressed          ask for a coded body, and decode it\n"
     "  -u, --user USER:PASSWORD  Basic credentials\n"
     "      --bearer TOKEN|@FILE  a bearer token\n"
     "      --input FILE|-        a URL a line, or a JSON object a line:\n"
@@ -68,6 +69,7 @@ static const struct option long_options[] = {
     {"data", required_argument, NULL, 'd'},
     {"json", required_argument, NULL, OPT_JSON},
     {"head", no_argument, NULL, 'I'},
+    {"compressed", no_argument, NULL, OPT_COMPRESSED},
     {"user", required_argument, NULL, 'u'},
     {"bearer", required_argument, NULL, OPT_BEARER},
     {"input", required_argument, NULL, OPT_INPUT},

@@ -89,6 +89,13 @@ static bool set_max_body(weir_pool_options *pool, const char *argument)
     return true;
 }
 
+static bool set_compressed(weir_pool_options *pool, const char *argument)
+{
+    (void)argument;
+    pool->decompress = true;
+    return true;
+}
+
 /* Those of the settings, if they follow any. */
 static bool set_location(weir_pool_options *pool, const char *argument)
 {
@@ -164,6 +171,7 @@ static const struct {
     {'4', set_ipv4},
     {'6', set_ipv6},
     {OPT_MAX_BODY, set_max_body},
+    {OPT_COMPRESSED, set_compressed},
     {'L', set_location},
     {OPT_MAX_REDIRECTS, set_max_redirects},
     {OPT_RETRY, set_retry},

@@ -173,6 +173,8 @@ static void add_response(json_t *report, const struct fetch_options *options,
                         json_string(weir_response_peer(response)));
     json_object_set_new(report, "tls", tls[0] ? json_string(tls) : json_null());
     json_object_set_new(report, "attempts", attempts_of(response));
+    json_object_set_new(report, "codings",
+                        json_string(weir_response_codings(response)));
 }
 
 static void add_no_response(json_t *report, const struct outcome *outcome)
@@ -189,6 +191,7 @@ static void add_no_response(json_t *report, const struct outcome *outcome)
                             ? json_integer((json_int_t)outcome->err.connection)
                             : json_null());
     json_object_set_new(report, "attempts", json_array());
+    json_object_set_new(report, "codings", json_null());
 }
 
 char *fetch_report(const struct fetch_options *options, const struct job *job,

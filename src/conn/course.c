@@ -267,8 +267,8 @@ static enum wr_verdict_kind judge_redirect(struct wr_course *course,
     enum wr_verdict_kind verdict = WR_COURSE_FAIL;
     struct wr_buf text = {0};
     struct wr_slice location;
-    struct wr_url url;
-    bool differ;
+    struct wr_url url = {0};
+    bool differ = false;
 
     if (!find_location(ex, &location, &differ))
         return WR_COURSE_DELIVER;

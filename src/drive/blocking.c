@@ -318,6 +318,7 @@ static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
         if (response) {
             wr_blocking_pass_over(response);
             wr_blocking_end(response);
+            *ret_response = NULL;
         }
         if (sequel == WR_SEQUEL_FAIL) {
             failure.stage = WEIR_STAGE_RESPONSE;
@@ -354,17 +355,17 @@ static weir_status send_by_course(struct weir_pool *pool,
 
 /* The call has its response: its body is coded, perhaps. */
 static weir_status begin_decoding(struct weir_pool *pool,
-                                  struct weir_response **response,
+                                  struct weir_response *response,
                                   weir_error *err)
 {
     const weir_status status =
-        wr_decoding_begin(*response, &pool->coding_limits, err);
+        wr_decoding_begin(response, &pool->coding_limits, err);
 
     if (status == WEIR_OK)
         return WEIR_OK;
-    if ((*response)->conn)
-        wr_fail_lease(*response, err, WEIR_STAGE_BODY);
-    wr_let_go(*response);
+    if (response->conn)
+        wr_fail_lease(response, err, WEIR_STAGE_BODY);
+    wr_let_go(response);
     return status;
 }
 
@@ -373,7 +374,8 @@ weir_status wr_blocking_send(struct weir_pool *pool,
                              struct weir_response **ret_response,
                              weir_error *ret_err)
 {
-    struct wr_course *course;
+    struct wr_course *course = NULL;
+    struct weir_response *response = NULL;
     weir_error scratch;
     weir_error *err = ret_err ? ret_err : &scratch;
     uint64_t begun_ns = 0;
@@ -383,11 +385,13 @@ weir_status wr_blocking_send(struct weir_pool *pool,
         status = wr_sequel_open(pool, request, &course, err);
     if (status != WEIR_OK)
         return status;
-    status = course ? send_by_course(pool, course, &begun_ns, ret_response, err)
-                    : attempt(pool, request, &begun_ns, ret_response, err);
-    if (status == WEIR_OK && request->is_decoded)
-        status = begin_decoding(pool, ret_response, err);
-    if (status != WEIR_OK && begun_ns)
+    status = course ? send_by_course(pool, course, &begun_ns, &response, err)
+                    : attempt(pool, request, &begun_ns, &response, err);
+    if (response && request->is_decoded)
+        status = begin_decoding(pool, response, err);
+    if (status == WEIR_OK)
+        *ret_response = response;
+    else if (begun_ns)
         wr_count_failure(pool);
     return status;
 }

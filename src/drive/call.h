@@ -123,6 +123,8 @@ void wr_calls_drop_spares_locked(struct weir_pool *pool);
 enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err);
 /* An attempt has failed: does another one follow?  Fills in the error. */
 bool wr_call_is_tried_again(struct weir_call *call, weir_error *err);
+/* None does: the call ends in that error. */
+void wr_call_end_course(struct weir_call *call, weir_error *err);
 /* The response of an attempt that was not the last. */
 void wr_call_drop_response(struct weir_call *call);
 /* Waits for its next attempt, or waits no more. */

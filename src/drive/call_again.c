@@ -39,7 +39,7 @@ static bool is_final(weir_status code)
 
 bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
 {
-    weir_error failure;
+    weir_error failure = {.code = WEIR_OK};
     enum wr_sequel sequel = WR_SEQUEL_NONE;
 
     if (!call->course)
@@ -49,13 +49,15 @@ bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
     if (!call->is_passing_over)
         sequel = wr_sequel_after(call->pool, call->course, NULL, err,
                                  call->deadline_ns, &call->next_ns, &failure);
-    if (sequel == WR_SEQUEL_NEXT)
-        return true;
     if (sequel == WR_SEQUEL_FAIL)
         *err = failure;
+    return sequel == WR_SEQUEL_NEXT;
+}
+
+void wr_call_end_course(struct weir_call *call, weir_error *err)
+{
     wr_sequel_close(call->pool, call->course, NULL, err);
     call->course = NULL;
-    return false;
 }
 
 void wr_call_drop_response(struct weir_call *call)

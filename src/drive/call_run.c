@@ -159,7 +159,14 @@ static weir_stage stage_of(const struct wr_loop *loop,
                                          : WEIR_STAGE_SEND;
 }
 
-static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err);
+/* It holds nothing any more, and no attempt follows. */
+static void give_up(struct wr_loop *loop, struct weir_call *call,
+                    weir_error *err)
+{
+    wr_call_end_course(call, err);
+    wr_count_failure(loop->pool);
+    end_call(loop, call, err);
+}
 
 /* --- the next attempt ---------------------------------------------------- */
 
@@ -167,12 +174,13 @@ static void rejoin(struct wr_loop *loop, struct weir_call *call)
 {
     weir_error err;
 
-    err.stage = WEIR_STAGE_NONE;
     set_state(call, WR_CALL_WAITING);
-    if (wr_call_rejoin(loop, call, &err) == WEIR_OK)
+    if (wr_call_rejoin(loop, call, &err) == WEIR_OK) {
         set_timer(loop, call);
-    else
-        fail(loop, call, &err);
+        return;
+    }
+    err.stage = WEIR_STAGE_WAIT;
+    give_up(loop, call, &err);
 }
 
 /* Its attempt has ended, and holds nothing any more. */
@@ -206,12 +214,10 @@ static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
             wr_keep_peer(call->response);
         wr_fail_lease(call->response, err, err->stage);
     }
-    if (wr_call_is_tried_again(call, err)) {
+    if (wr_call_is_tried_again(call, err))
         try_again(loop, call);
-        return;
-    }
-    wr_count_failure(loop->pool);
-    end_call(loop, call, err);
+    else
+        give_up(loop, call, err);
 }
 
 /* Bytes may be left in the socket that no edge will tell of. */

@@ -124,6 +124,33 @@ MEMBER(weir_pool_figures, redirects, 304);
 MEMBER(weir_pool_figures, retries_denied, 312);
 MEMBER(weir_pool_figures, breaker_refusals, 320);
 
+SIZE(weir_retry, 40);
+MEMBER(weir_retry, size, 0);
+MEMBER(weir_retry, attempts, 8);
+MEMBER(weir_retry, delay, 16);
+MEMBER(weir_retry, backoff, 24);
+MEMBER(weir_retry, max_delay, 32);
+
+SIZE(weir_redirect, 48);
+MEMBER(weir_redirect, size, 0);
+MEMBER(weir_redirect, status, 8);
+MEMBER(weir_redirect, count, 12);
+MEMBER(weir_redirect, from, 16);
+MEMBER(weir_redirect, to, 24);
+MEMBER(weir_redirect, method, 32);
+MEMBER(weir_redirect, is_same_origin, 40);
+
+SIZE(weir_attempt, 64);
+MEMBER(weir_attempt, size, 0);
+MEMBER(weir_attempt, kind, 8);
+MEMBER(weir_attempt, url, 16);
+MEMBER(weir_attempt, status, 24);
+MEMBER(weir_attempt, outcome, 28);
+MEMBER(weir_attempt, connection, 32);
+MEMBER(weir_attempt, delay, 40);
+MEMBER(weir_attempt, begun, 48);
+MEMBER(weir_attempt, took, 56);
+
 SIZE(weir_close_report, 40);
 MEMBER(weir_close_report, size, 0);
 MEMBER(weir_close_report, finished, 8);
