@@ -45,7 +45,11 @@ extern "C" {
     X(WEIR_E_QUEUE_FULL, 26, LIMIT, "the waiting line is full")                \
     X(WEIR_E_CLOSED, 27, CLOSED, "the pool is closed")                         \
     X(WEIR_E_CANCELLED, 28, CANCELLED, "the call was cancelled")               \
-    X(WEIR_E_PENDING, 29, TIME, "the call has not ended yet")
+    X(WEIR_E_PENDING, 29, TIME, "the call has not ended yet")                  \
+    X(WEIR_E_REDIRECT, 30, PEER, "redirect could not be followed")             \
+    X(WEIR_E_CODING, 31, PEER, "invalid content coding")                       \
+    X(WEIR_E_BREAKER_OPEN, 32, PEER, "the origin's breaker is open")           \
+    X(WEIR_E_PROXY, 33, CONNECT, "the proxy refused")
 
 /** Outcome of a call. */
 typedef enum weir_status {
@@ -60,7 +64,7 @@ typedef enum weir_error_class {
     WEIR_CLASS_USAGE,     /**< the program or its settings */
     WEIR_CLASS_LOCAL,     /**< this machine: memory, descriptors, files */
     WEIR_CLASS_RESOLVE,   /**< DNS */
-    WEIR_CLASS_CONNECT,   /**< TCP or Unix socket */
+    WEIR_CLASS_CONNECT,   /**< TCP, Unix socket, or proxy */
     WEIR_CLASS_TLS,       /**< handshake or certificate */
     WEIR_CLASS_PEER,      /**< the server broke the protocol or went away */
     WEIR_CLASS_TIME,      /**< a time limit */
@@ -79,6 +83,7 @@ typedef enum weir_stage {
     WEIR_STAGE_SEND,     /**< sending the request */
     WEIR_STAGE_RESPONSE, /**< waiting for, or reading, the header section */
     WEIR_STAGE_BODY,     /**< reading the body */
+    WEIR_STAGE_PROXY,    /**< asking the proxy for a tunnel */
 } weir_stage;
 
 /**
