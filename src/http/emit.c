@@ -22,6 +22,8 @@ enum {
 static const char version[] = " HTTP/1.1\r\nHost: ";
 static const char user_agent[] = "User-Agent: ";
 static const char authorization[] = "Authorization: Basic ";
+static const char proxy_authorization[] = "Proxy-Authorization: Basic ";
+static const char absolute[] = "http://";
 static const char content_length[] = "Content-Length: ";
 static const char chunked[] = "Transfer-Encoding: chunked\r\n";
 static const char closing[] = "Connection: close\r\n";
@@ -82,11 +84,18 @@ static char *put_base64(char *out, struct wr_slice bytes)
 static bool sum_up(const struct wr_emit *emit, size_t *ret_size)
 {
     size_t size = sizeof version + sizeof user_agent + sizeof authorization +
+                  sizeof proxy_authorization + sizeof absolute +
                   sizeof content_length + LENGTH_DIGITS + sizeof chunked +
-                  sizeof closing + sizeof expect + 8;
-    const size_t parts[] = {emit->method.len,   emit->target.len,
-                            emit->host.len,     emit->user_agent.len,
-                            emit->userinfo.len, emit->userinfo.len / 3 + 4,
+                  sizeof closing + sizeof expect + 10;
+    const size_t parts[] = {emit->method.len,
+                            emit->target.len,
+                            emit->authority.len,
+                            emit->host.len,
+                            emit->user_agent.len,
+                            emit->userinfo.len,
+                            emit->userinfo.len / 3 + 4,
+                            emit->proxy_userinfo.len,
+                            emit->proxy_userinfo.len / 3 + 4,
                             emit->fields.len};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -104,6 +113,14 @@ static bool wants_length(struct wr_slice method)
     return (method.len == 4 && memcmp(method.data, "POST", 4) == 0) ||
            (method.len == 3 && memcmp(method.data, "PUT", 3) == 0) ||
            (method.len == 5 && memcmp(method.data, "PATCH", 5) == 0);
+}
+
+static char *put_basic(char *out, const char *name, size_t len,
+                       struct wr_slice userinfo)
+{
+    out = put(out, name, len);
+    out = put_base64(out, userinfo);
+    return put_line_end(out);
 }
 
 static char *put_framing(char *out, const struct wr_emit *emit)
@@ -127,6 +144,10 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
     at = out->data + out->len;
     at = put_slice(at, emit->method);
     *at++ = ' ';
+    if (emit->authority.data) {
+        at = put(at, absolute, LEN(absolute));
+        at = put_slice(at, emit->authority);
+    }
     at = put_slice(at, emit->target);
     at = put(at, version, LEN(version));
     at = put_slice(at, emit->host);
@@ -136,11 +157,11 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
         at = put_slice(at, emit->user_agent);
         at = put_line_end(at);
     }
-    if (emit->userinfo.data) {
-        at = put(at, authorization, LEN(authorization));
-        at = put_base64(at, emit->userinfo);
-        at = put_line_end(at);
-    }
+    if (emit->userinfo.data)
+        at = put_basic(at, authorization, LEN(authorization), emit->userinfo);
+    if (emit->proxy_userinfo.data)
+        at = put_basic(at, proxy_authorization, LEN(proxy_authorization),
+                       emit->proxy_userinfo);
     at = put_slice(at, emit->fields);
     at = put_framing(at, emit);
     if (emit->close)
@@ -231,6 +252,23 @@ weir_status wr_emit_field(struct wr_buf *out, struct wr_slice name,
     at = put_line_end(at);
     out->len = (size_t)(at - out->data);
     return WEIR_OK;
+}
+
+bool wr_fields_have(struct wr_slice fields, const char *name)
+{
+    const size_t len = strlen(name);
+    const char *end;
+
+    if (fields.len == 0)
+        return false;
+    end = fields.data + fields.len;
+    for (const char *line = fields.data; line < end;
+         line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1) {
+        if ((size_t)(end - line) > len && line[len] == ':' &&
+            wr_equal_nocase(line, name, len))
+            return true;
+    }
+    return false;
 }
 
 weir_status wr_check_method(struct wr_slice method, weir_error *ret_err)

@@ -19,11 +19,14 @@ enum wr_request_framing {
 
 struct wr_emit {
     struct wr_slice method;
-    struct wr_slice target;     /* origin-form */
+    struct wr_slice target;     /* origin-form; for CONNECT authority-form */
+    struct wr_slice authority;  /* a forward proxy's absolute-form: http:// and
+                                 * this before the target; data NULL = no */
     struct wr_slice host;       /* value of the Host field */
     struct wr_slice user_agent; /* empty = no field */
     struct wr_slice userinfo;   /* for Authorization: Basic; data NULL = none */
-    struct wr_slice fields;     /* "Name: value\r\n"…, already validated */
+    struct wr_slice proxy_userinfo; /* the same for Proxy-Authorization */
+    struct wr_slice fields; /* "Name: value\r\n"…, already validated */
     enum wr_request_framing framing;
     uint64_t length;      /* with WR_SEND_LENGTH */
     bool close;           /* Connection: close */
@@ -35,6 +38,8 @@ struct wr_emit {
  * WEIR_E_NO_MEMORY: out is unchanged. */
 weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out);
 
+/* Is a field of this name among fields that wr_emit_field() has written? */
+bool wr_fields_have(struct wr_slice fields, const char *name);
 /* Validates one field and appends "Name: value\r\n" to out.  Leading and
  * trailing white space of the value is dropped.
  * WEIR_E_FIELD with the offset of the bad byte in name or value: not a token;

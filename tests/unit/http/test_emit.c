@@ -369,6 +369,37 @@ static void test_a_full_buffer_stays_as_it_was(void **state)
     shortage_end();
 }
 
+/* RFC 9112 section 3.2.2; credentials of the proxy beside those of the URL. */
+static void test_a_forward_proxy_gets_the_absolute_form(void **state)
+{
+    struct wr_emit emit = usual();
+
+    (void)state;
+    emit.target = text("/a?b");
+    emit.authority = text("example.org:8080");
+    emit.userinfo = text("user:secret");
+    emit.proxy_userinfo = text("me:pass");
+    check(&emit, "GET http://example.org:8080/a?b HTTP/1.1\r\n"
+                 "Host: example.org\r\n"
+                 "Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"
+                 "Proxy-Authorization: Basic bWU6cGFzcw==\r\n\r\n");
+}
+
+static void test_fields_are_found_by_their_whole_name(void **state)
+{
+    const struct wr_slice fields = text("A: b\r\nProxy-authorization: x\r\n"
+                                        "Be: Proxy-Test: y\r\n");
+
+    (void)state;
+    assert_true(wr_fields_have(fields, "Proxy-Authorization"));
+    assert_true(wr_fields_have(fields, "a"));
+    assert_true(wr_fields_have(fields, "be"));
+    assert_false(wr_fields_have(fields, "b"));
+    assert_false(wr_fields_have(fields, "Proxy-Test"));
+    assert_false(wr_fields_have(fields, "Proxy"));
+    assert_false(wr_fields_have((struct wr_slice){NULL, 0}, "A"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_values_of_host),
         cmocka_unit_test(test_memory_may_be_short),
         cmocka_unit_test(test_a_full_buffer_stays_as_it_was),
+        cmocka_unit_test(test_a_forward_proxy_gets_the_absolute_form),
+        cmocka_unit_test(test_fields_are_found_by_their_whole_name),
     };
 
     return cmocka_run_group_tests_name("emit", tests, NULL, NULL);
