@@ -58,6 +58,7 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_RELEASE,   /**< the connection is back in the pool */
     WEIR_TRACE_CLOSE,     /**< a connection is closed; detail says why */
     WEIR_TRACE_RETRY,     /**< a stale connection: once more on a fresh one */
+    WEIR_TRACE_PROXY,     /**< the proxy has agreed */
 } weir_trace_kind;
 
 /** One step of the pool. */
@@ -119,6 +120,17 @@ typedef struct weir_pool_options {
     bool follow_dns;             /**< leave addresses that left DNS; true */
     const char *dns_servers;     /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
                                   * system's */
+    const char *proxy;      /**< "http://proxy.example:3128"; NULL: none.  Also
+                             * https, socks5 (names are resolved here) and
+                             * socks5h (by the proxy); user and password may
+                             * stand in it.  TLS with it uses this pool's
+                             * options */
+    const char *no_proxy;   /**< what is reached without: "localhost,.lan,
+                             * example.org:8080,10.0.0.0/8,[::1]"; "*": all;
+                             * NULL: nothing */
+    bool proxy_environment; /**< what the two above leave open is read from
+                             * http_proxy, https_proxy, all_proxy and no_proxy
+                             * when the pool is opened; false */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */

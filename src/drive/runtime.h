@@ -74,6 +74,7 @@ struct weir_pool {
     struct wr_surroundings surroundings;
     struct wr_dial_means means;
     struct wr_tls_context *tls;
+    struct wr_proxies *proxies; /* NULL = all is direct */
     weir_trace_fn trace;
     void *trace_user;
 

@@ -32,6 +32,13 @@
 #define TEXT(member, kind, summary)                                            \
     ROW(member, kind, 0, 0, false, false, summary)
 
+#define URL(member_, summary_)                                                 \
+    {                                                                          \
+        .name = #member_, .kind = WR_OPTION_TEXT,                              \
+        .offset = offsetof(weir_pool_options, member_), .is_secret = true,     \
+        .summary = (summary_)                                                  \
+    }
+
 static const struct wr_choice ip_versions[] = {
     {"any", WEIR_IP_ANY}, {"4", WEIR_IP_V4}, {"6", WEIR_IP_V6}, {NULL, 0}};
 static const struct wr_choice pollers[] = {{"auto", WEIR_POLLER_AUTO},
@@ -73,6 +80,9 @@ const struct wr_option wr_option_table[] = {
     FLAG(keeper, false, "watch idle connections"),
     FLAG(follow_dns, true, "leave addresses that left DNS"),
     TEXT(dns_servers, TEXT, "to ask instead of the system's"),
+    URL(proxy, "http, https, socks5 or socks5h URL"),
+    TEXT(no_proxy, TEXT, "hosts that are reached without a proxy"),
+    FLAG(proxy_environment, false, "read http_proxy and the like"),
     {.name = NULL},
 };
 
