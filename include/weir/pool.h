@@ -91,7 +91,7 @@ typedef struct weir_pool_options {
     unsigned max_per_host;     /**< for one pool key, 1 to 1000000; 30 */
     unsigned max_waiting;      /**< callers in line, 0 to 10000000; 1000 */
     double acquire_timeout;    /**< in the line, 0 = do not wait; 10 */
-    double connect_timeout;    /**< DNS, TCP and TLS, > 0; 10 */
+    double connect_timeout;    /**< DNS, TCP, proxy and TLS; > 0; 10 */
     double first_byte_timeout; /**< sent to first byte, 0 = none; 0 */
     double idle_read_timeout;  /**< between two reads, 0 = none; 0 */
     double total_timeout;      /**< the whole call, 0 = none; 30 */

@@ -18,7 +18,7 @@ typedef struct weir_request weir_request;
 /** Time limits that a request can set for itself. */
 typedef enum weir_timeout {
     WEIR_TIMEOUT_ACQUIRE,    /**< in the waiting line */
-    WEIR_TIMEOUT_CONNECT,    /**< DNS, TCP and TLS */
+    WEIR_TIMEOUT_CONNECT,    /**< DNS, TCP, proxy and TLS */
     WEIR_TIMEOUT_FIRST_BYTE, /**< request sent to first byte */
     WEIR_TIMEOUT_IDLE_READ,  /**< between two reads */
     WEIR_TIMEOUT_TOTAL,      /**< the whole call */

@@ -52,7 +52,7 @@ const struct wr_option wr_option_table[] = {
     COUNT(max_per_host, UNSIGNED, 1, 1e6, "connections for one pool key"),
     COUNT(max_waiting, UNSIGNED, 0, 1e7, "callers in the waiting lines"),
     SPAN(acquire_timeout, false, "in the line; 0 = do not wait"),
-    SPAN(connect_timeout, true, "DNS, TCP and TLS together"),
+    SPAN(connect_timeout, true, "DNS, TCP, proxy and TLS together"),
     SPAN(first_byte_timeout, false, "sent to first byte; 0 = no limit"),
     SPAN(idle_read_timeout, false, "between two reads; 0 = no limit"),
     SPAN(total_timeout, false, "the whole call; 0 = no limit"),

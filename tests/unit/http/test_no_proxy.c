@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "http/host.h"
 #include "http/no_proxy.h"
 
 struct probe {
@@ -100,15 +101,20 @@ static void prefixes(void **state)
             {"example.org/8", "example.org", 0});
 }
 
-#if defined(WEIR_HAVE_IDNA)
 static void names_are_compared_as_a_labels(void **state)
 {
+    struct wr_host host;
+
     (void)state;
+    if (wr_host_parse(&host,
+                      "b\xc3\xbc"
+                      "cher",
+                      0, 6, NULL) != WEIR_OK)
+        skip(); /* this build has no IDNA */
     HAS({"b\xc3\xbc"
          "cher.example",
          "xn--bcher-kva.example", 0});
 }
-#endif
 
 int main(void)
 {
@@ -118,9 +124,7 @@ int main(void)
         cmocka_unit_test(ports),
         cmocka_unit_test(addresses_in_any_spelling),
         cmocka_unit_test(prefixes),
-#if defined(WEIR_HAVE_IDNA)
         cmocka_unit_test(names_are_compared_as_a_labels),
-#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
