@@ -64,7 +64,7 @@ typedef enum weir_error_class {
     WEIR_CLASS_USAGE,     /**< the program or its settings */
     WEIR_CLASS_LOCAL,     /**< this machine: memory, descriptors, files */
     WEIR_CLASS_RESOLVE,   /**< DNS */
-    WEIR_CLASS_CONNECT,   /**< TCP or Unix socket */
+    WEIR_CLASS_CONNECT,   /**< TCP, Unix socket, or proxy */
     WEIR_CLASS_TLS,       /**< handshake or certificate */
     WEIR_CLASS_PEER,      /**< the server broke the protocol or went away */
     WEIR_CLASS_TIME,      /**< a time limit */
@@ -83,6 +83,7 @@ typedef enum weir_stage {
     WEIR_STAGE_SEND,     /**< sending the request */
     WEIR_STAGE_RESPONSE, /**< waiting for, or reading, the header section */
     WEIR_STAGE_BODY,     /**< reading the body */
+    WEIR_STAGE_PROXY,    /**< asking the proxy for a tunnel */
 } weir_stage;
 
 /**

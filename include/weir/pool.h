@@ -94,7 +94,7 @@ typedef struct weir_pool_options {
     unsigned max_per_host;     /**< for one pool key, 1 to 1000000; 30 */
     unsigned max_waiting;      /**< callers in line, 0 to 10000000; 1000 */
     double acquire_timeout;    /**< in the line, 0 = do not wait; 10 */
-    double connect_timeout;    /**< DNS, TCP and TLS, > 0; 10 */
+    double connect_timeout;    /**< DNS, TCP, proxy and TLS; > 0; 10 */
     double first_byte_timeout; /**< sent to first byte, 0 = none; 0 */
     double idle_read_timeout;  /**< between two reads, 0 = none; 0 */
     double total_timeout;      /**< the whole call, 0 = none; 30 */
@@ -113,20 +113,31 @@ typedef struct weir_pool_options {
     const char *ca_path;        /**< hashed folder instead of the system's */
     const char *cert_file;      /**< client certificate chain, PEM; NULL */
     const char *key_file;       /**< its key, PEM; NULL: in cert_file */
-    const char *tls_min_version;   /**< "1.2" or "1.3"; "1.2" */
-    weir_trace_fn trace;           /**< sees each step; NULL */
-    void *trace_user;              /**< its first argument */
-    weir_loop loop;                /**< who runs the loop; WEIR_LOOP_HOSTED */
-    weir_poller poller;            /**< how it waits; WEIR_POLLER_AUTO */
-    unsigned loops;                /**< hosted threads, 1 to 64; 1 */
-    bool keeper;                   /**< watch idle connections; true */
-    bool follow_dns;               /**< leave addresses that left DNS; true */
-    const char *dns_servers;       /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
-                                    * system's */
-    bool decompress;               /**< ask for coded bodies, decode; false */
-    bool redirect_downgrade;       /**< follow them from https to http; false */
-    unsigned max_redirects;        /**< followed in a call, 0 to 100; 0 */
-    unsigned retry_attempts;       /**< of a call in all, 1 to 100; 1 */
+    const char *tls_min_version; /**< "1.2" or "1.3"; "1.2" */
+    weir_trace_fn trace;         /**< sees each step; NULL */
+    void *trace_user;            /**< its first argument */
+    weir_loop loop;              /**< who runs the loop; WEIR_LOOP_HOSTED */
+    weir_poller poller;          /**< how it waits; WEIR_POLLER_AUTO */
+    unsigned loops;              /**< hosted threads, 1 to 64; 1 */
+    bool keeper;                 /**< watch idle connections; true */
+    bool follow_dns;             /**< leave addresses that left DNS; true */
+    const char *dns_servers;     /**< "192.0.2.1,[2001:db8::1]:53"; NULL: the
+                                  * system's */
+    const char *proxy;       /**< "http://proxy.example:3128"; NULL: none.  Also
+                              * https, socks5 (names are resolved here) and
+                              * socks5h (by the proxy); user and password may
+                              * stand in it.  TLS with it uses this pool's
+                              * options */
+    const char *no_proxy;    /**< what is reached without: "localhost,.lan,
+                              * example.org:8080,10.0.0.0/8,[::1]"; "*": all;
+                              * NULL: nothing */
+    bool decompress;         /**< ask for coded bodies, decode; false */
+    bool redirect_downgrade; /**< follow them from https to http; false */
+    bool proxy_environment;  /**< what the two above leave open is read from
+                              * http_proxy, https_proxy, all_proxy and no_proxy
+                              * when the pool is opened; false */
+    unsigned max_redirects;  /**< followed in a call, 0 to 100; 0 */
+    unsigned retry_attempts; /**< of a call in all, 1 to 100; 1 */
     unsigned breaker_failures;     /**< in a row, that open it, 0 = none to
                                     * 1000000; 0 */
     unsigned breaker_min_requests; /**< in the window, before the rate

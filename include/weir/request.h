@@ -18,7 +18,7 @@ typedef struct weir_request weir_request;
 /** Time limits that a request can set for itself. */
 typedef enum weir_timeout {
     WEIR_TIMEOUT_ACQUIRE,    /**< in the waiting line */
-    WEIR_TIMEOUT_CONNECT,    /**< DNS, TCP and TLS */
+    WEIR_TIMEOUT_CONNECT,    /**< DNS, TCP, proxy and TLS */
     WEIR_TIMEOUT_FIRST_BYTE, /**< request sent to first byte */
     WEIR_TIMEOUT_IDLE_READ,  /**< between two reads */
     WEIR_TIMEOUT_TOTAL,      /**< the whole call */
@@ -259,7 +259,8 @@ WEIR_API weir_status weir_request_set_unix_socket(weir_request *request,
                                                   weir_error *ret_err);
 /**
  * Connects to this address instead of asking DNS: an IPv4 or IPv6 literal.
- * Host field, SNI and verified name stay those of the URL.
+ * Host field, SNI and verified name stay those of the URL.  Sending such a
+ * request through a proxy is WEIR_E_OPTION, as the proxy is who connects.
  */
 WEIR_API weir_status weir_request_set_address(weir_request *request,
                                               const char *address,
@@ -268,6 +269,22 @@ WEIR_API weir_status weir_request_set_address(weir_request *request,
 WEIR_API weir_status weir_request_set_local_address(weir_request *request,
                                                     const char *address,
                                                     weir_error *ret_err);
+/**
+ * Goes through this proxy, whatever the pool's no_proxy says.  A request for a
+ * Unix socket goes direct all the same.
+ *
+ * A Proxy-Authorization field of the caller's replaces the credentials in the
+ * URL, but only where the proxy reads the request: a plain http one through an
+ * http or https proxy.  Sending it in any other is WEIR_E_FIELD.
+ *
+ * @param url  as weir_pool_options.proxy, e.g. "socks5h://user:password@[::1]";
+ *             copied.  NULL = the pool's; "" = none, whatever the pool says.
+ * @retval WEIR_E_URL  the request is unchanged; `offset` is that of the bad
+ *                     byte.
+ */
+WEIR_API weir_status weir_request_set_proxy(weir_request *request,
+                                            const char *url,
+                                            weir_error *ret_err);
 
 #ifdef __cplusplus
 }

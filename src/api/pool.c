@@ -53,6 +53,8 @@ static weir_status fill(struct weir_pool *pool,
     if (status == WEIR_OK)
         status = wr_means_make(pool, ret_err);
     if (status == WEIR_OK)
+        status = wr_means_make_proxies(pool, ret_err);
+    if (status == WEIR_OK)
         status = make_core(pool, ret_err);
     if (status != WEIR_OK)
         return status;
@@ -225,6 +227,8 @@ static weir_status change_locked(struct weir_pool *pool,
     changed.key_file = pool->options.key_file;
     changed.tls_min_version = pool->options.tls_min_version;
     changed.dns_servers = pool->options.dns_servers;
+    changed.proxy = pool->options.proxy;
+    changed.no_proxy = pool->options.no_proxy;
     pool->options = changed;
     wr_apply_options_locked(pool);
     wr_settle_if_needed_locked(pool);

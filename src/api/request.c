@@ -8,6 +8,7 @@
 #include "conn/request.h"
 #include "http/emit.h"
 #include "http/field_lines.h"
+#include "http/proxy.h"
 #include "net/addr.h"
 
 static struct wr_slice slice_of(const char *text)
@@ -282,4 +283,24 @@ weir_status weir_request_set_local_address(weir_request *request,
 {
     return set_address(request, request ? &request->local_address : NULL,
                        "local address", address, ret_err);
+}
+
+weir_status weir_request_set_proxy(weir_request *request, const char *url,
+                                   weir_error *ret_err)
+{
+    struct wr_proxy proxy = {.kind = WR_PROXY_NONE};
+    weir_status status;
+
+    if (!request)
+        return wr_missing(ret_err, "request");
+    status = wr_check_unused(request, ret_err);
+    if (status == WEIR_OK && url && *url)
+        status = wr_proxy_parse(&proxy, url, ret_err);
+    if (status != WEIR_OK)
+        return status;
+    wr_proxy_done(&request->proxy);
+    request->proxy = proxy;
+    request->has_proxy = url != NULL;
+    wr_request_forget(request);
+    return WEIR_OK;
 }

@@ -53,8 +53,9 @@ const char *weir_class_name(weir_error_class error_class)
 
 const char *weir_stage_name(weir_stage stage)
 {
-    static const char *const names[] = {"none", "wait", "resolve",  "connect",
-                                        "tls",  "send", "response", "body"};
+    static const char *const names[] = {"none",     "wait", "resolve",
+                                        "connect",  "tls",  "send",
+                                        "response", "body", "proxy"};
     const size_t count = sizeof names / sizeof *names;
 
     return (size_t)stage < count ? names[stage] : "?";

@@ -17,7 +17,7 @@
 /* How long the parts of a dial took, in nanoseconds; 0 = did not happen. */
 struct wr_dial_times {
     uint64_t resolve_ns;
-    uint64_t connect_ns;
+    uint64_t connect_ns; /* with TLS to a proxy, and its agreement */
     uint64_t tls_ns;
 };
 

@@ -221,7 +221,8 @@ static enum wr_verdict_kind move_on(struct wr_course *course, int status,
                                     struct wr_url *url, weir_error *ret_err)
 {
     const bool is_same = wr_url_same_origin(&course->sent->url, url);
-    const struct wr_hop hop = {course->sent, status, course->is_stripped};
+    const struct wr_redirected hop = {course->sent, status,
+                                      course->is_stripped};
     struct weir_request *next = wr_hop_request(&hop, url);
 
     if (!next) {

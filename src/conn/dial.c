@@ -1,4 +1,4 @@
-#include "conn/dial.h"
+#include "conn/dial_inner.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,70 +7,63 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "net/race.h"
 
-enum dial_state {
-    DIAL_BEGIN,
-    DIAL_RESOLVE,
-    DIAL_CONNECT,
-    DIAL_TLS,
-    DIAL_DONE,
-    DIAL_FAILED,
-};
-
-struct wr_dial {
-    enum dial_state state;
-    struct wr_dial_means means;
-    struct wr_target *target; /* one reference */
-    uint64_t begun_ns;
-    uint64_t limit_ns; /* span, for the message */
-    uint64_t deadline_ns;
-    uint64_t entered_ns; /* the state */
-    struct wr_dial_times times;
-    struct wr_query *query;
-    struct wr_race race;
-    struct wr_conn *conn; /* from the socket on */
-    char peer[WR_ADDR_TEXT];
-    char tls_text[WR_TLS_TEXT];
-};
-
-typedef enum wr_step step_fn(struct wr_dial *dial, const struct wr_waits *ready,
-                             uint64_t now_ns, struct wr_waits *ret_waits,
-                             weir_error *ret_err);
-static step_fn step_begin, step_resolve, step_connect, step_tls;
+static wr_dial_step_fn step_begin, step_name, step_resolve, step_connect;
 
 #define BIT(state) (1u << (state))
 
 static const struct {
     const char *name;
     weir_stage stage;
-    step_fn *step;
+    wr_dial_step_fn *step;
     unsigned next; /* allowed, a bit a state */
 } states[] = {
     [DIAL_BEGIN] = {"begin", WEIR_STAGE_RESOLVE, step_begin,
-                    BIT(DIAL_RESOLVE) | BIT(DIAL_CONNECT) | BIT(DIAL_FAILED)},
+                    BIT(DIAL_NAME) | BIT(DIAL_RESOLVE) | BIT(DIAL_CONNECT) |
+                        BIT(DIAL_FAILED)},
+    [DIAL_NAME] = {"name", WEIR_STAGE_RESOLVE, step_name,
+                   BIT(DIAL_RESOLVE) | BIT(DIAL_CONNECT) | BIT(DIAL_FAILED)},
     [DIAL_RESOLVE] = {"resolve", WEIR_STAGE_RESOLVE, step_resolve,
                       BIT(DIAL_CONNECT) | BIT(DIAL_FAILED)},
     [DIAL_CONNECT] = {"connect", WEIR_STAGE_CONNECT, step_connect,
-                      BIT(DIAL_TLS) | BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
-    [DIAL_TLS] = {"tls", WEIR_STAGE_TLS, step_tls,
+                      BIT(DIAL_HOP) | BIT(DIAL_PROXY) | BIT(DIAL_TLS) |
+                          BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
+    [DIAL_HOP] = {"hop", WEIR_STAGE_TLS, wr_dial_step_hop,
+                  BIT(DIAL_PROXY) | BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
+    [DIAL_PROXY] = {"proxy", WEIR_STAGE_PROXY, wr_dial_step_proxy,
+                    BIT(DIAL_TLS) | BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
+    [DIAL_TLS] = {"tls", WEIR_STAGE_TLS, wr_dial_step_tls,
                   BIT(DIAL_DONE) | BIT(DIAL_FAILED)},
     [DIAL_DONE] = {"done", WEIR_STAGE_NONE, NULL, 0},
     [DIAL_FAILED] = {"failed", WEIR_STAGE_NONE, NULL, 0},
 };
 
-static void set_state(struct wr_dial *dial, enum dial_state state,
-                      uint64_t now_ns)
+/* What the time in a state counts as; NULL: nothing. */
+static uint64_t *time_of(struct wr_dial *dial, enum dial_state state)
 {
-    const uint64_t spent_ns = now_ns - dial->entered_ns;
+    switch (state) {
+    case DIAL_NAME:
+    case DIAL_RESOLVE:
+        return &dial->times.resolve_ns;
+    case DIAL_CONNECT:
+    case DIAL_HOP:
+    case DIAL_PROXY:
+        return &dial->times.connect_ns;
+    case DIAL_TLS:
+        return &dial->times.tls_ns;
+    default:
+        return NULL;
+    }
+}
+
+void wr_dial_set_state(struct wr_dial *dial, enum dial_state state,
+                       uint64_t now_ns)
+{
+    uint64_t *time_ns = time_of(dial, dial->state);
 
     assert(states[dial->state].next & BIT(state));
-    if (dial->state == DIAL_RESOLVE)
-        dial->times.resolve_ns = spent_ns;
-    else if (dial->state == DIAL_CONNECT)
-        dial->times.connect_ns = spent_ns;
-    else if (dial->state == DIAL_TLS)
-        dial->times.tls_ns = spent_ns;
+    if (time_ns)
+        *time_ns += now_ns - dial->entered_ns;
     if (state != DIAL_FAILED)
         dial->entered_ns = now_ns;
     dial->state = state;
@@ -100,10 +93,10 @@ static void start_race(struct wr_dial *dial, struct wr_addrs *addrs,
     const struct wr_target *target = dial->target;
 
     for (unsigned i = 0; i < addrs->count && !target->unix_path; i++)
-        wr_addr_set_port(&addrs->list[i], target->port);
+        wr_addr_set_port(&addrs->list[i], wr_target_peer_port(target));
     wr_addrs_interleave(addrs);
     wr_race_init(&dial->race, addrs, target->local);
-    set_state(dial, DIAL_CONNECT, now_ns);
+    wr_dial_set_state(dial, DIAL_CONNECT, now_ns);
 }
 
 /* An address that needs no DNS: a Unix socket, an override, an IP literal. */
@@ -115,7 +108,8 @@ static bool known_address(const struct wr_target *target, struct wr_addr *ret)
         *ret = *target->address;
         return true;
     }
-    return wr_addr_parse(ret, target->host, target->port);
+    return wr_addr_parse(ret, wr_target_peer_host(target),
+                         wr_target_peer_port(target));
 }
 
 static bool is_wanted_family(const struct wr_target *target,
@@ -128,37 +122,117 @@ static bool is_wanted_family(const struct wr_target *target,
     return true;
 }
 
-static enum wr_step step_begin(struct wr_dial *dial,
-                               const struct wr_waits *ready, uint64_t now_ns,
-                               struct wr_waits *ret_waits, weir_error *ret_err)
+/* DONE: *ret_addrs has the addresses.  WAIT: dial->query asks for them. */
+static enum wr_step look_up(struct wr_dial *dial, const char *host,
+                            uint64_t now_ns, struct wr_addrs *ret_addrs,
+                            weir_error *ret_err)
+{
+    const weir_ip_version version = dial->target->ip_version;
+
+    if (wr_resolver_cached(dial->means.resolver, host, version, now_ns,
+                           ret_addrs))
+        return WR_STEP_DONE;
+    dial->query =
+        wr_query_new(dial->means.resolver, host, version, now_ns, ret_err);
+    return dial->query ? WR_STEP_WAIT : WR_STEP_ERROR;
+}
+
+/* DONE: as look_up, for a query that was under way. */
+static enum wr_step go_on_looking(struct wr_dial *dial,
+                                  const struct wr_waits *ready, uint64_t now_ns,
+                                  struct wr_waits *ret_waits,
+                                  struct wr_addrs *ret_addrs,
+                                  weir_error *ret_err)
+{
+    const enum wr_step step = wr_query_step(dial->query, ready, now_ns,
+                                            ret_waits, ret_addrs, ret_err);
+
+    if (step == WR_STEP_DONE) {
+        wr_query_free(dial->query);
+        dial->query = NULL;
+    }
+    return step;
+}
+
+/* On to the peer of the socket: the origin, or the proxy. */
+static enum wr_step begin_peer(struct wr_dial *dial, uint64_t now_ns,
+                               weir_error *ret_err)
 {
     const struct wr_target *target = dial->target;
     struct wr_addrs addrs = {0};
+    enum wr_step step;
 
-    (void)ready;
-    (void)ret_waits;
     if (known_address(target, &addrs.list[0])) {
         if (!is_wanted_family(target, &addrs.list[0])) {
             wr_error_set(ret_err, WEIR_E_RESOLVE,
-                         "resolve %s: not an IPv%d address", target->host,
-                         (int)target->ip_version);
+                         "resolve %s: not an IPv%d address",
+                         wr_target_peer_host(target), (int)target->ip_version);
             return WR_STEP_ERROR;
         }
         addrs.count = 1;
         start_race(dial, &addrs, now_ns);
         return WR_STEP_WAIT;
     }
-    if (wr_resolver_cached(dial->means.resolver, target->host,
-                           target->ip_version, now_ns, &addrs)) {
+    step = look_up(dial, wr_target_peer_host(target), now_ns, &addrs, ret_err);
+    if (step == WR_STEP_DONE)
         start_race(dial, &addrs, now_ns);
-        return WR_STEP_WAIT;
+    else if (step == WR_STEP_WAIT)
+        wr_dial_set_state(dial, DIAL_RESOLVE, now_ns);
+    return step == WR_STEP_ERROR ? step : WR_STEP_WAIT;
+}
+
+/* The proxy is given one address.  Nothing says whether it has IPv6, so one of
+ * IPv4 is taken if there is any. */
+static void choose_origin(struct wr_dial *dial, const struct wr_addrs *addrs)
+{
+    dial->origin = addrs->list[0];
+    for (unsigned i = addrs->count; i-- > 0;) {
+        if (addrs->list[i].sa.ss_family == AF_INET)
+            dial->origin = addrs->list[i];
     }
-    dial->query = wr_query_new(dial->means.resolver, target->host,
-                               target->ip_version, now_ns, ret_err);
-    if (!dial->query)
-        return WR_STEP_ERROR;
-    set_state(dial, DIAL_RESOLVE, now_ns);
-    return WR_STEP_WAIT;
+}
+
+static bool wants_name(const struct wr_target *target)
+{
+    struct wr_addr addr;
+
+    return target->proxy && target->proxy->kind == WR_PROXY_SOCKS5 &&
+           !wr_addr_parse(&addr, target->host, target->port);
+}
+
+static enum wr_step step_begin(struct wr_dial *dial,
+                               const struct wr_waits *ready, uint64_t now_ns,
+                               struct wr_waits *ret_waits, weir_error *ret_err)
+{
+    struct wr_addrs addrs = {0};
+    enum wr_step step;
+
+    (void)ready;
+    (void)ret_waits;
+    if (!wants_name(dial->target))
+        return begin_peer(dial, now_ns, ret_err);
+    step = look_up(dial, dial->target->host, now_ns, &addrs, ret_err);
+    if (step == WR_STEP_DONE) {
+        choose_origin(dial, &addrs);
+        return begin_peer(dial, now_ns, ret_err);
+    }
+    if (step == WR_STEP_WAIT)
+        wr_dial_set_state(dial, DIAL_NAME, now_ns);
+    return step;
+}
+
+static enum wr_step step_name(struct wr_dial *dial,
+                              const struct wr_waits *ready, uint64_t now_ns,
+                              struct wr_waits *ret_waits, weir_error *ret_err)
+{
+    struct wr_addrs addrs = {0};
+    const enum wr_step step =
+        go_on_looking(dial, ready, now_ns, ret_waits, &addrs, ret_err);
+
+    if (step != WR_STEP_DONE)
+        return step;
+    choose_origin(dial, &addrs);
+    return begin_peer(dial, now_ns, ret_err);
 }
 
 static enum wr_step step_resolve(struct wr_dial *dial,
@@ -168,15 +242,15 @@ static enum wr_step step_resolve(struct wr_dial *dial,
 {
     struct wr_addrs addrs = {0};
     const enum wr_step step =
-        wr_query_step(dial->query, ready, now_ns, ret_waits, &addrs, ret_err);
+        go_on_looking(dial, ready, now_ns, ret_waits, &addrs, ret_err);
 
     if (step != WR_STEP_DONE)
         return step;
-    wr_query_free(dial->query);
-    dial->query = NULL;
     start_race(dial, &addrs, now_ns);
     return WR_STEP_WAIT;
 }
+
+/* --- the socket, and what is put on it ----------------------------------- */
 
 static struct wr_conn *new_conn(struct wr_target *target, int fd,
                                 const struct wr_addr *peer)
@@ -200,7 +274,6 @@ static enum wr_step step_connect(struct wr_dial *dial,
                                  struct wr_waits *ret_waits,
                                  weir_error *ret_err)
 {
-    struct wr_target *target = dial->target;
     struct wr_addr winner;
     int fd = -1;
     const enum wr_step step = wr_race_step(&dial->race, ready, now_ns,
@@ -209,44 +282,21 @@ static enum wr_step step_connect(struct wr_dial *dial,
     if (step != WR_STEP_DONE)
         return step;
     wr_addr_text(&winner, dial->peer, sizeof dial->peer);
-    dial->conn = new_conn(target, fd, &winner);
+    dial->conn = new_conn(dial->target, fd, &winner);
     if (!dial->conn) {
         close(fd);
         wr_error_no_memory(ret_err);
         return WR_STEP_ERROR;
     }
-    if (!target->tls) {
-        set_state(dial, DIAL_DONE, now_ns);
-        return WR_STEP_DONE;
-    }
-    set_state(dial, DIAL_TLS, now_ns);
-    dial->conn->io.tls =
-        wr_tls_stream_new(target->tls, dial->means.sessions,
-                          (struct wr_slice){target->key.bytes, target->key.len},
-                          target->host, fd, ret_err);
-    return dial->conn->io.tls ? WR_STEP_WAIT : WR_STEP_ERROR;
+    return wr_dial_build_up(dial, now_ns, ret_err);
 }
 
-static enum wr_step step_tls(struct wr_dial *dial, const struct wr_waits *ready,
-                             uint64_t now_ns, struct wr_waits *ret_waits,
-                             weir_error *ret_err)
-{
-    const enum wr_step step =
-        wr_tls_handshake(dial->conn->io.tls, ret_waits, ret_err);
-
-    (void)ready;
-    if (step == WR_STEP_DONE) {
-        dial->conn->is_resumed = wr_tls_is_resumed(dial->conn->io.tls);
-        wr_tls_text(dial->conn->io.tls, dial->tls_text, sizeof dial->tls_text);
-        set_state(dial, DIAL_DONE, now_ns);
-    }
-    return step;
-}
+/* --- the whole ----------------------------------------------------------- */
 
 static enum wr_step fail(struct wr_dial *dial, weir_stage stage,
                          uint64_t now_ns, weir_error *ret_err)
 {
-    set_state(dial, DIAL_FAILED, now_ns);
+    wr_dial_set_state(dial, DIAL_FAILED, now_ns);
     if (ret_err)
         ret_err->stage = stage;
     return WR_STEP_ERROR;
@@ -340,6 +390,11 @@ const char *wr_dial_peer(const struct wr_dial *dial)
     return dial->peer;
 }
 
+bool wr_dial_is_tunnelled(const struct wr_dial *dial)
+{
+    return dial->is_tunnelled;
+}
+
 const char *wr_dial_tls_text(const struct wr_dial *dial)
 {
     return dial->tls_text;
@@ -351,6 +406,7 @@ void wr_dial_free(struct wr_dial *dial)
         return;
     wr_query_free(dial->query);
     wr_race_done(&dial->race);
+    wr_tunnel_done(&dial->tunnel);
     if (dial->conn) {
         dial->conn->is_silent = true; /* no handshake, so nothing to end */
         wr_conn_free(dial->conn);

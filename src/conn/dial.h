@@ -1,4 +1,5 @@
-/* A dial: resolve, connect, TLS handshake; all up to a usable connection.
+/* A dial: resolve, connect, what a proxy wants, TLS handshake; all up to a
+ * usable connection.
  *
  * A machine driven by whoever holds it (net/poll.h); it may change hands
  * between two steps.  It outlives the request that caused it: a dial is for
@@ -10,6 +11,7 @@
 
 #include "conn/conn.h"
 #include "conn/target.h"
+#include "http/head.h"
 #include "net/poll.h"
 #include "net/resolver.h"
 
@@ -19,6 +21,7 @@ struct wr_dial;
 struct wr_dial_means {
     struct wr_resolver *resolver;
     struct wr_tls_sessions *sessions;
+    struct wr_head_limits head_limits; /* of a proxy's answer to CONNECT */
 };
 
 /* Takes a reference to the target; begins nothing yet.  NULL: no memory. */
@@ -26,7 +29,7 @@ struct wr_dial *wr_dial_new(const struct wr_dial_means *means,
                             struct wr_target *target, uint64_t now_ns,
                             uint64_t limit_ns);
 /* Takes the dial forward; `ready` as wr_query_step, and may be ret_waits. DONE:
- * wr_dial_take() has the connection.  ERROR: RESOLVE, CONNECT, TLS or
+ * wr_dial_take() has the connection.  ERROR: RESOLVE, CONNECT, PROXY, TLS or
  * WEIR_E_CONNECT_TIMEOUT, with the stage. */
 enum wr_step wr_dial_step(struct wr_dial *dial, const struct wr_waits *ready,
                           uint64_t now_ns, struct wr_waits *ret_waits,
@@ -39,6 +42,8 @@ weir_stage wr_dial_stage(const struct wr_dial *dial);
 uint64_t wr_dial_begun(const struct wr_dial *dial);
 /* "93.184.216.34:443", or "" before the socket is connected; while it lives. */
 const char *wr_dial_peer(const struct wr_dial *dial);
+/* The proxy has agreed to a tunnel. */
+bool wr_dial_is_tunnelled(const struct wr_dial *dial);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" before its end or without TLS. */
 const char *wr_dial_tls_text(const struct wr_dial *dial);
 /* Ends a dial at any stage; NULL is allowed. */

@@ -84,7 +84,7 @@ static bool copy_way(struct weir_request *to, const struct weir_request *from,
            copy_text(&to->local_address, from->local_address);
 }
 
-struct weir_request *wr_hop_request(const struct wr_hop *hop,
+struct weir_request *wr_hop_request(const struct wr_redirected *hop,
                                     struct wr_url *url)
 {
     const struct weir_request *sent = hop->sent;
@@ -101,6 +101,9 @@ struct weir_request *wr_hop_request(const struct wr_hop *hop,
     next->is_idempotent =
         wr_method_is_idempotent((struct wr_slice){method, strlen(method)});
     next->decompress = sent->decompress;
+    next->has_proxy = sent->has_proxy;
+    next->proxy = sent->proxy;
+    next->proxy.block = NULL; /* the asked request's, which lives longer */
     next->is_replayable = sent->is_replayable;
     memcpy(next->timeouts, sent->timeouts, sizeof next->timeouts);
     if (!drops_body) {

@@ -1,11 +1,11 @@
 /* What a redirect makes of a request (RFC 9110 section 15.4, protocol-rules
- * section 3). */
+ * section 3).  It may point into the request that the caller asked for. */
 #ifndef WR_CONN_HOP_H
 #define WR_CONN_HOP_H
 
 #include "conn/request.h"
 
-struct wr_hop {
+struct wr_redirected {
     const struct weir_request *sent; /* the one that was redirected */
     int status;
     bool is_stripped; /* credentials have gone before */
@@ -23,7 +23,7 @@ bool wr_hop_drops_body(const struct weir_request *sent, int status);
  * before without Authorization, Cookie and Proxy-* once the origin has changed,
  * without those of a body that is dropped; a body that is sent again is that
  * request's, borrowed.  NULL: no memory. */
-struct weir_request *wr_hop_request(const struct wr_hop *hop,
+struct weir_request *wr_hop_request(const struct wr_redirected *hop,
                                     struct wr_url *url);
 
 #endif

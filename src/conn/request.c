@@ -31,6 +31,7 @@ void wr_request_unref(struct weir_request *request)
     wr_free(request->unix_path);
     wr_free(request->address);
     wr_free(request->local_address);
+    wr_proxy_done(&request->proxy);
     wr_free(request);
 }
 
@@ -39,7 +40,51 @@ static struct wr_slice slice_of(const char *text)
     return (struct wr_slice){text, strlen(text)};
 }
 
+/* --- the way ------------------------------------------------------------- */
+
+/* NULL = direct. */
+static const struct wr_proxy *choose_proxy(const struct weir_request *request,
+                                           const struct wr_surroundings *pool)
+{
+    if (request->unix_path)
+        return NULL;
+    if (!request->has_proxy)
+        return wr_proxies_choose(pool->proxies, &request->url);
+    return request->proxy.kind == WR_PROXY_NONE ? NULL : &request->proxy;
+}
+
+/* Sends it on to the origin itself, so it reads the request. */
+static bool is_forward(const struct weir_request *request,
+                       const struct wr_proxy *proxy)
+{
+    return proxy && !request->url.tls && !wr_proxy_is_socks(proxy);
+}
+
+static bool has_proxy_field(const struct weir_request *request)
+{
+    return wr_field_lines_have(&request->fields, "Proxy-Authorization");
+}
+
+static weir_status check_way(const struct weir_request *request,
+                             const struct wr_proxy *proxy, weir_error *err)
+{
+    if (proxy && request->address)
+        return wr_error_set(err, WEIR_E_OPTION,
+                            "address: found %s, expected none: the request "
+                            "goes through a proxy",
+                            request->address);
+    if (!is_forward(request, proxy) && has_proxy_field(request))
+        return wr_error_set(err, WEIR_E_FIELD,
+                            "Proxy-Authorization: found in a request that the "
+                            "origin would read; credentials for a tunnel stand "
+                            "in the URL of the proxy");
+    return WEIR_OK;
+}
+
+/* --- head and target ----------------------------------------------------- */
+
 static weir_status build_head(const struct weir_request *request,
+                              const struct wr_proxy *proxy,
                               const struct wr_surroundings *pool,
                               struct wr_buf *out)
 {
@@ -66,10 +111,16 @@ static weir_status build_head(const struct weir_request *request,
         emit.framing = WR_SEND_LENGTH;
         emit.length = request->body.length;
     }
+    if (is_forward(request, proxy)) {
+        emit.authority = request->url.authority;
+        if (!has_proxy_field(request))
+            emit.proxy_userinfo = proxy->userinfo;
+    }
     return wr_emit_head(&emit, out);
 }
 
 static struct wr_target *build_target(const struct weir_request *request,
+                                      const struct wr_proxy *proxy,
                                       const struct wr_surroundings *pool)
 {
     const struct wr_target_parts parts = {
@@ -81,6 +132,7 @@ static struct wr_target *build_target(const struct weir_request *request,
         .local = request->local_address,
         .isolation = request->isolation,
         .ip_version = pool->ip_version,
+        .proxy = proxy,
         .context = pool->tls,
         .hash_seed = pool->hash_seed,
     };
@@ -92,17 +144,24 @@ weir_status wr_request_prepare(struct weir_request *request,
                                const struct wr_surroundings *pool,
                                weir_error *ret_err)
 {
+    const struct wr_proxy *proxy;
+    weir_status status;
+
     if (request->prepared_for == pool->serial)
         return WEIR_OK;
     if (wr_request_is_in_use(request))
         return wr_error_set(ret_err, WEIR_E_STATE,
                             "the request is in use with another pool");
+    proxy = choose_proxy(request, pool);
+    status = check_way(request, proxy, ret_err);
+    if (status != WEIR_OK)
+        return status;
     wr_request_forget(request);
     request->is_decoded =
         request->decompress < 0 ? pool->decompress : request->decompress != 0;
-    request->target = build_target(request, pool);
+    request->target = build_target(request, proxy, pool);
     if (!request->target ||
-        build_head(request, pool, &request->head) != WEIR_OK) {
+        build_head(request, proxy, pool, &request->head) != WEIR_OK) {
         wr_request_forget(request);
         return wr_error_no_memory(ret_err);
     }

@@ -8,6 +8,7 @@
 #include <weir/request.h>
 
 #include "base/buf.h"
+#include "conn/proxies.h"
 #include "conn/source.h"
 #include "conn/target.h"
 #include "http/url.h"
@@ -39,6 +40,8 @@ struct weir_request {
     char *unix_path;
     char *address;
     char *local_address;
+    bool has_proxy;        /* of its own, or none whatever the pool says */
+    struct wr_proxy proxy; /* then; WR_PROXY_NONE = direct */
 
     /* Prepared; forgotten by every change. */
     uint64_t prepared_for; /* serial of the pool; 0 = not prepared */
@@ -53,12 +56,14 @@ struct wr_surroundings {
     weir_ip_version ip_version;
     bool decompress;
     struct wr_tls_context *tls;
+    const struct wr_proxies *proxies; /* NULL = none */
     uint32_t hash_seed;
 };
 
 /* Makes head and target unless they stand ready for this pool.
  * WEIR_E_NO_MEMORY: nothing has changed.  WEIR_E_STATE: it is in use with
- * another pool. */
+ * another pool.  WEIR_E_OPTION, WEIR_E_FIELD: what the caller has set does not
+ * go with its proxy. */
 weir_status wr_request_prepare(struct weir_request *request,
                                const struct wr_surroundings *pool,
                                weir_error *ret_err);

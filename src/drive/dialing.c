@@ -41,7 +41,8 @@ enum {
     TOLD_DIAL = 1,
     TOLD_RESOLVED = 2,
     TOLD_CONNECTED = 4,
-    TOLD_TLS = 8
+    TOLD_TLS = 8,
+    TOLD_PROXY = 16
 };
 
 void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
@@ -55,17 +56,25 @@ void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
     if (!(*told & TOLD_DIAL)) {
         *told |= TOLD_DIAL;
         wr_trace(pool, WEIR_TRACE_DIAL, 0, origin, 0, "%s",
-                 target->unix_path ? target->unix_path : target->host);
+                 target->unix_path ? target->unix_path
+                                   : wr_target_peer_host(target));
     }
     if (times->resolve_ns && !(*told & TOLD_RESOLVED)) {
         *told |= TOLD_RESOLVED;
         wr_trace(pool, WEIR_TRACE_RESOLVED, 0, origin, elapsed_ns, "%s",
-                 target->host);
+                 wr_target_peer_host(target));
     }
     if (wr_dial_peer(dial)[0] && !(*told & TOLD_CONNECTED)) {
         *told |= TOLD_CONNECTED;
         wr_trace(pool, WEIR_TRACE_CONNECTED, 0, origin, elapsed_ns, "%s",
                  wr_dial_peer(dial));
+    }
+    if (wr_dial_is_tunnelled(dial) && !(*told & TOLD_PROXY)) {
+        char text[WR_PROXY_TEXT];
+
+        *told |= TOLD_PROXY;
+        wr_trace(pool, WEIR_TRACE_PROXY, 0, origin, elapsed_ns, "%s",
+                 wr_proxy_text(target->proxy, text));
     }
     if (times->tls_ns && !(*told & TOLD_TLS)) {
         *told |= TOLD_TLS;

@@ -15,8 +15,9 @@ static bool has_left(struct weir_pool *pool, const struct wr_conn *conn)
 
     memcpy(&peer.sa, &conn->peer, sizeof conn->peer);
     return has_name(conn) &&
-           wr_resolver_has_left(pool->means.resolver, target->host,
-                                target->ip_version, &peer, conn->dialed_ns);
+           wr_resolver_has_left(pool->means.resolver,
+                                wr_target_peer_host(target), target->ip_version,
+                                &peer, conn->dialed_ns);
 }
 
 bool wr_has_moved_locked(struct weir_pool *pool, struct wr_conn *conn)

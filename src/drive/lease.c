@@ -31,7 +31,7 @@ void wr_keep_peer(struct weir_response *response)
     const struct wr_conn *conn = response->conn;
 
     response->peer = conn->peer;
-    if (conn->io.tls)
+    if (conn->target->tls) /* not that with a proxy */
         wr_tls_names(conn->io.tls, &response->tls_version,
                      &response->tls_cipher);
     else

@@ -36,7 +36,13 @@ weir_status wr_means_make(struct weir_pool *pool, weir_error *ret_err)
         .servers = options->dns_servers,
     };
 
-    pool->means = (struct wr_dial_means){NULL, NULL};
+    /* A proxy's answer is bounded as the pool was opened. */
+    pool->means = (struct wr_dial_means){
+        .head_limits = {.status_line = (uint32_t)options->max_status_line,
+                        .section = (uint32_t)options->max_header_bytes,
+                        .fields = options->max_header_fields,
+                        .strict = options->strict},
+    };
     if (resolver.servers && !wr_resolver_knows_servers(resolver.servers))
         return wr_error_set(ret_err, WEIR_E_OPTION,
                             "dns_servers: '%s' is no list of addresses as in "
@@ -64,6 +70,17 @@ weir_status wr_means_make_tls(struct weir_pool *pool, weir_error *ret_err)
     return wr_tls_context_new(&tls, &pool->tls, ret_err);
 }
 
+weir_status wr_means_make_proxies(struct weir_pool *pool, weir_error *ret_err)
+{
+    const struct wr_proxies_options proxies = {
+        .proxy = pool->options.proxy,
+        .no_proxy = pool->options.no_proxy,
+        .environment = pool->options.proxy_environment,
+    };
+
+    return wr_proxies_new(&proxies, &pool->proxies, ret_err);
+}
+
 void wr_means_renew_surroundings(struct weir_pool *pool)
 {
     const char *user_agent = pool->options.user_agent;
@@ -74,6 +91,7 @@ void wr_means_renew_surroundings(struct weir_pool *pool)
         .ip_version = pool->options.ip_version,
         .decompress = pool->options.decompress,
         .tls = pool->tls,
+        .proxies = pool->proxies,
         .hash_seed = random_seed(),
     };
 }

@@ -287,6 +287,7 @@ static void free_pool(struct weir_pool *pool)
     wr_resolver_free(pool->means.resolver);
     wr_tls_sessions_free(pool->means.sessions);
     wr_tls_context_free(pool->tls);
+    wr_proxies_free(pool->proxies);
     pthread_cond_destroy(&pool->changed);
     pthread_cond_destroy(&pool->call_ended);
     pthread_mutex_destroy(&pool->lock);

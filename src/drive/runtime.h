@@ -83,6 +83,7 @@ struct weir_pool {
     struct wr_policy policy;
     struct wr_coding_limits coding_limits;
     struct wr_tls_context *tls;
+    struct wr_proxies *proxies; /* NULL = all is direct */
     weir_trace_fn trace;
     void *trace_user;
 

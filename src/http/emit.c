@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "http/ascii.h"
 #include "http/field.h"
+#include "http/field_lines.h"
 #include "http/specimen.h"
 
 /* --- writing ----------------------------------------------------------------
@@ -22,6 +23,8 @@ enum {
 static const char version[] = " HTTP/1.1\r\nHost: ";
 static const char user_agent[] = "User-Agent: ";
 static const char accept_encoding[] = "Accept-Encoding: ";
+static const char proxy_authorization[] = "Proxy-Authorization: ";
+static const char absolute[] = "http://";
 static const char content_length[] = "Content-Length: ";
 static const char chunked[] = "Transfer-Encoding: chunked\r\n";
 static const char closing[] = "Connection: close\r\n";
@@ -59,11 +62,15 @@ static char *put_decimal(char *out, uint64_t number)
 static bool sum_up(const struct wr_emit *emit, size_t *ret_size)
 {
     size_t size = sizeof version + sizeof user_agent + sizeof accept_encoding +
+                  sizeof proxy_authorization + sizeof absolute +
                   sizeof content_length + LENGTH_DIGITS + sizeof chunked +
-                  sizeof closing + sizeof expect + 8;
+                  sizeof closing + sizeof expect + 10;
     const size_t parts[] = {
-        emit->method.len,     emit->target.len,          emit->host.len,
-        emit->user_agent.len, emit->accept_encoding.len, emit->fields.len};
+        emit->method.len,         emit->target.len,
+        emit->authority.len,      emit->host.len,
+        emit->user_agent.len,     emit->accept_encoding.len,
+        emit->proxy_userinfo.len, emit->proxy_userinfo.len / 3 + WR_BASIC_EXTRA,
+        emit->fields.len};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (__builtin_add_overflow(size, parts[i], &size))
@@ -103,6 +110,10 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
     at = out->data + out->len;
     at = put_slice(at, emit->method);
     *at++ = ' ';
+    if (emit->authority.data) {
+        at = put(at, absolute, LEN(absolute));
+        at = put_slice(at, emit->authority);
+    }
     at = put_slice(at, emit->target);
     at = put(at, version, LEN(version));
     at = put_slice(at, emit->host);
@@ -115,6 +126,11 @@ weir_status wr_emit_head(const struct wr_emit *emit, struct wr_buf *out)
     if (emit->accept_encoding.len) {
         at = put(at, accept_encoding, LEN(accept_encoding));
         at = put_slice(at, emit->accept_encoding);
+        at = put_line_end(at);
+    }
+    if (emit->proxy_userinfo.data) {
+        at = put(at, proxy_authorization, LEN(proxy_authorization));
+        at = wr_basic_put(at, emit->proxy_userinfo);
         at = put_line_end(at);
     }
     at = put_slice(at, emit->fields);

@@ -19,10 +19,14 @@ enum wr_request_framing {
 
 struct wr_emit {
     struct wr_slice method;
-    struct wr_slice target;          /* origin-form */
-    struct wr_slice host;            /* value of the Host field */
-    struct wr_slice user_agent;      /* empty = no field */
+    struct wr_slice target;     /* origin-form; for CONNECT authority-form */
+    struct wr_slice authority;  /* a forward proxy's absolute-form: http:// and
+                                 * this before the target; data NULL = no */
+    struct wr_slice host;       /* value of the Host field */
+    struct wr_slice user_agent; /* empty = no field */
     struct wr_slice accept_encoding; /* the same */
+    struct wr_slice proxy_userinfo;  /* "user:password" for Proxy-Authorization:
+                                      * Basic; data NULL = none */
     struct wr_slice fields; /* "Name: value\r\n"…, already validated */
     enum wr_request_framing framing;
     uint64_t length;      /* with WR_SEND_LENGTH */

@@ -71,18 +71,22 @@ static char *put_base64(char *out, struct wr_slice bytes)
     return out;
 }
 
-bool wr_basic_append(struct wr_buf *out, struct wr_slice user_password)
+char *wr_basic_put(char *out, struct wr_slice user_password)
 {
     static const char scheme[] = "Basic ";
-    const size_t scheme_len = sizeof scheme - 1;
-    char *at;
 
-    if (user_password.len > SIZE_MAX / 2 ||
-        !wr_buf_reserve(out, scheme_len + user_password.len / 3 * 4 + 4))
+    memcpy(out, scheme, sizeof scheme - 1);
+    return put_base64(out + sizeof scheme - 1, user_password);
+}
+
+bool wr_basic_append(struct wr_buf *out, struct wr_slice user_password)
+{
+    const size_t len = user_password.len;
+
+    if (len > SIZE_MAX / 2 ||
+        !wr_buf_reserve(out, len + len / 3 + WR_BASIC_EXTRA))
         return false;
-    at = out->data + out->len;
-    memcpy(at, scheme, scheme_len);
-    at = put_base64(at + scheme_len, user_password);
-    out->len = (size_t)(at - out->data);
+    out->len =
+        (size_t)(wr_basic_put(out->data + out->len, user_password) - out->data);
     return true;
 }

@@ -17,6 +17,13 @@ bool wr_field_lines_have(const struct wr_buf *lines, const char *name);
 /* Drops all fields of that name. */
 void wr_field_lines_drop(struct wr_buf *lines, const char *name);
 
+enum {
+    WR_BASIC_EXTRA = 10
+};
+/* Writes the value of an Authorization or Proxy-Authorization field for
+ * "user:password" (RFC 7617), at most len + len / 3 + WR_BASIC_EXTRA bytes;
+ * returns its end. */
+char *wr_basic_put(char *out, struct wr_slice user_password);
 /* Appends the value of an Authorization or Proxy-Authorization field for
  * "user:password" (RFC 7617): "Basic dXNlcjpwYXNzd29yZA==".  false: out of
  * memory. */

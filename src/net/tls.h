@@ -68,6 +68,14 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
                                         struct wr_tls_sessions *sessions,
                                         struct wr_slice key, const char *host,
                                         int fd, weir_error *ret_err);
+/* The same through another stream, whose handshake is done: TLS in TLS.  That
+ * one is given, and ends with the new one; on failure it stays the caller's. */
+struct wr_tls_stream *wr_tls_stream_new_over(struct wr_tls_context *context,
+                                             struct wr_tls_sessions *sessions,
+                                             struct wr_slice key,
+                                             const char *host,
+                                             struct wr_tls_stream *under,
+                                             weir_error *ret_err);
 /* Takes the handshake forward without ever waiting.
  * WAIT: *ret_waits says for what.  ERROR: WEIR_E_TLS_VERIFY with
  * X509_V_ERR_… as tls_code and the text, e.g. "TLS with example.org:

@@ -63,6 +63,9 @@ bool wr_tls_sessions_put(struct wr_tls_sessions *sessions, struct wr_slice key,
 /* The socket as a stream's BIO sees it. */
 struct wr_tls_socket {
     int fd; /* borrowed */
+    /* Another stream on that socket, which all goes through: TLS in TLS; owned
+     * by the one above.  NULL = none. */
+    struct wr_tls_stream *under;
     /* For the call under way: */
     bool dont_wait;
     bool is_spent; /* the one receive that may wait has been made */

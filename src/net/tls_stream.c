@@ -144,10 +144,11 @@ static bool set_up(struct wr_tls_stream *stream, SSL_CTX *ctx)
     return true;
 }
 
-struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
+static struct wr_tls_stream *new_stream(struct wr_tls_context *context,
                                         struct wr_tls_sessions *sessions,
                                         struct wr_slice key, const char *host,
-                                        int fd, weir_error *ret_err)
+                                        const struct wr_tls_socket *socket,
+                                        weir_error *ret_err)
 {
     const size_t host_len = strlen(host);
     struct wr_tls_stream *stream;
@@ -165,7 +166,7 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
         wr_error_no_memory(ret_err);
         return NULL;
     }
-    stream->socket.fd = fd;
+    stream->socket = *socket;
     stream->sessions = sessions;
     stream->verify = context->verify;
     memcpy(stream->host, host, host_len + 1);
@@ -178,11 +179,35 @@ struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
 
         wr_error_set(ret_err, WEIR_E_TLS, "TLS with %s: %s", host,
                      wr_tls_take_error(text, sizeof text, NULL));
+        stream->socket.under = NULL; /* stays the caller's */
         wr_tls_stream_free(stream, true);
         return NULL;
     }
     wr_tls_clear_errors();
     return stream;
+}
+
+struct wr_tls_stream *wr_tls_stream_new(struct wr_tls_context *context,
+                                        struct wr_tls_sessions *sessions,
+                                        struct wr_slice key, const char *host,
+                                        int fd, weir_error *ret_err)
+{
+    const struct wr_tls_socket socket = {.fd = fd};
+
+    return new_stream(context, sessions, key, host, &socket, ret_err);
+}
+
+struct wr_tls_stream *wr_tls_stream_new_over(struct wr_tls_context *context,
+                                             struct wr_tls_sessions *sessions,
+                                             struct wr_slice key,
+                                             const char *host,
+                                             struct wr_tls_stream *under,
+                                             weir_error *ret_err)
+{
+    const struct wr_tls_socket socket = {.fd = under->socket.fd,
+                                         .under = under};
+
+    return new_stream(context, sessions, key, host, &socket, ret_err);
 }
 
 static enum wr_step verify_failed(struct wr_tls_stream *stream, long result,
@@ -418,6 +443,17 @@ static void free_buffers(struct wr_tls_stream *stream)
         SSL_free_buffers(stream->ssl);
 }
 
+static enum wr_io peek_below(const struct wr_tls_stream *stream)
+{
+    struct wr_tls_stream *under = stream->socket.under;
+    enum wr_io io;
+
+    if (!under)
+        return wr_sock_peek(stream->socket.fd);
+    io = wr_tls_peek(under);
+    return io == WR_IO_ERROR && under->was_cut ? WR_IO_EOF : io;
+}
+
 enum wr_io wr_tls_peek(struct wr_tls_stream *stream)
 {
     enum wr_io io;
@@ -425,7 +461,7 @@ enum wr_io wr_tls_peek(struct wr_tls_stream *stream)
     char byte;
 
     if (!SSL_has_pending(stream->ssl)) {
-        io = wr_sock_peek(stream->socket.fd);
+        io = peek_below(stream);
         if (io == WR_IO_AGAIN)
             return io;
         /* OpenSSL is not told of a bare end: it would call the session not
@@ -440,7 +476,7 @@ enum wr_io wr_tls_peek(struct wr_tls_stream *stream)
     io = take(stream, &byte, 1, true, &len);
     SSL_set_msg_callback(stream->ssl, NULL);
     if (stream->is_resting)
-        free_buffers(stream); /* a ticket has come, and is read */
+        wr_tls_rest(stream); /* a ticket has come, and is read */
     return io;
 }
 
@@ -490,16 +526,26 @@ enum wr_io wr_tls_writev(struct wr_tls_stream *stream, const struct iovec *iov,
 
 bool wr_tls_has_pending(const struct wr_tls_stream *stream)
 {
-    return SSL_has_pending(stream->ssl) == 1;
+    const struct wr_tls_stream *under = stream->socket.under;
+
+    return SSL_has_pending(stream->ssl) == 1 ||
+           (under && wr_tls_has_pending(under));
 }
 
 void wr_tls_has_news(struct wr_tls_stream *stream)
 {
     stream->socket.is_drained = false;
+    if (stream->socket.under)
+        wr_tls_has_news(stream->socket.under);
 }
 
+/* Only the lowest stream knows the socket. */
 bool wr_tls_is_drained(const struct wr_tls_stream *stream)
 {
+    const struct wr_tls_stream *under = stream->socket.under;
+
+    if (under)
+        return wr_tls_is_drained(under) && !SSL_has_pending(stream->ssl);
     return stream->socket.is_drained && !wr_tls_has_pending(stream);
 }
 
@@ -511,8 +557,12 @@ bool wr_tls_was_cut(const struct wr_tls_stream *stream)
 const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
                               size_t cap)
 {
+    const struct wr_tls_stream *under = stream->socket.under;
+
     if (stream->error_code)
         return wr_tls_describe(stream->error_code, buf, cap);
+    if (under && under->error && !stream->error_text)
+        return wr_tls_error_text(under, buf, cap);
     if (stream->error && !stream->error_text)
         return wr_system_text(stream->error, buf, cap);
     snprintf(buf, cap, "%s", stream->error_text ? stream->error_text : "");
@@ -525,6 +575,8 @@ void wr_tls_rest(struct wr_tls_stream *stream)
         return;
     stream->is_resting = true;
     free_buffers(stream);
+    if (stream->socket.under)
+        wr_tls_rest(stream->socket.under);
 }
 
 void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent)
@@ -543,5 +595,6 @@ void wr_tls_stream_free(struct wr_tls_stream *stream, bool silent)
         SSL_free(stream->ssl);
         wr_tls_clear_errors();
     }
+    wr_tls_stream_free(stream->socket.under, silent);
     wr_free(stream);
 }

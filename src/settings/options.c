@@ -32,6 +32,13 @@
 #define TEXT(member, kind, summary)                                            \
     ROW(member, kind, 0, 0, false, false, summary)
 
+#define URL(member_, summary_)                                                 \
+    {                                                                          \
+        .name = #member_, .kind = WR_OPTION_TEXT,                              \
+        .offset = offsetof(weir_pool_options, member_), .is_secret = true,     \
+        .summary = (summary_)                                                  \
+    }
+
 static const struct wr_choice ip_versions[] = {
     {"any", WEIR_IP_ANY}, {"4", WEIR_IP_V4}, {"6", WEIR_IP_V6}, {NULL, 0}};
 static const struct wr_choice pollers[] = {{"auto", WEIR_POLLER_AUTO},
@@ -45,7 +52,7 @@ const struct wr_option wr_option_table[] = {
     COUNT(max_per_host, UNSIGNED, 1, 1e6, "connections for one pool key"),
     COUNT(max_waiting, UNSIGNED, 0, 1e7, "callers in the waiting lines"),
     SPAN(acquire_timeout, false, "in the line; 0 = do not wait"),
-    SPAN(connect_timeout, true, "DNS, TCP and TLS together"),
+    SPAN(connect_timeout, true, "DNS, TCP, proxy and TLS together"),
     SPAN(first_byte_timeout, false, "sent to first byte; 0 = no limit"),
     SPAN(idle_read_timeout, false, "between two reads; 0 = no limit"),
     SPAN(total_timeout, false, "the whole call; 0 = no limit"),
@@ -73,6 +80,9 @@ const struct wr_option wr_option_table[] = {
     FLAG(keeper, false, "watch idle connections"),
     FLAG(follow_dns, true, "leave addresses that left DNS"),
     TEXT(dns_servers, TEXT, "to ask instead of the system's"),
+    URL(proxy, "http, https, socks5 or socks5h URL"),
+    TEXT(no_proxy, TEXT, "hosts that are reached without a proxy"),
+    FLAG(proxy_environment, false, "read http_proxy and the like"),
     FLAG(decompress, false, "ask for coded bodies, and decode them"),
     ROW(max_decoded, UINT64, 0, ANY_UINT64, false, false,
         "bytes of a decoded body"),

@@ -34,6 +34,7 @@ struct wr_option {
     double min, max; /* numbers: both allowed */
     bool above_min;  /* seconds: min itself is refused ("> 0") */
     bool live;       /* may change in weir_pool_reconfigure */
+    bool is_secret;  /* text: "user:password@" in it is not shown */
     const struct wr_choice *choices; /* CHOICE */
     const char *summary;
 };

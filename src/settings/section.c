@@ -142,7 +142,10 @@ static weir_status check_value(const struct wr_section *section,
             wr_value_is_valid(option, &value))
             return WEIR_OK;
     }
-    wr_node_found(child, found);
+    if (option->is_secret)
+        snprintf(found, sizeof found, "%s", WR_SECRET_FOUND);
+    else
+        wr_node_found(child, found);
     wr_value_expected(option, expected);
     return wr_complain(err, &child->place, section->name, option->name,
                        "found %s, expected %s", found, expected);

@@ -249,6 +249,25 @@ static bool print_text(const char *text, struct wr_buf *out)
     return is_done && wr_buf_append(out, "\"", 1);
 }
 
+/* What stands before the last '@', but for the scheme, becomes "***". */
+static bool print_secret(const char *text, struct wr_buf *out)
+{
+    const char *at = text ? strrchr(text, '@') : NULL;
+    const size_t letters =
+        text ? strspn(text, "abcdefghijklmnopqrstuvwxyz5") : 0;
+    const bool has_scheme = at && !strncmp(text + letters, "://", 3);
+    const int shown = has_scheme ? (int)(letters + sizeof "://" - 1) : 0;
+    struct wr_buf masked = {0};
+    bool is_done;
+
+    if (!at)
+        return print_text(text, out);
+    is_done = wr_buf_append_format(&masked, "%.*s***%s", shown, text, at) &&
+              wr_buf_append(&masked, "", 1) && print_text(masked.data, out);
+    wr_buf_done(&masked);
+    return is_done;
+}
+
 bool wr_value_print(const struct wr_option *option,
                     const struct wr_value *value, struct wr_buf *out)
 {
@@ -263,7 +282,8 @@ bool wr_value_print(const struct wr_option *option,
                wr_buf_append_text(out, number);
     case WR_OPTION_TEXT:
     case WR_OPTION_TLS:
-        return print_text(value->text, out);
+        return option->is_secret ? print_secret(value->text, out)
+                                 : print_text(value->text, out);
     case WR_OPTION_CHOICE:
         return print_text(choice_name(option, value->whole), out);
     default:
@@ -308,7 +328,9 @@ void wr_value_found(const struct wr_option *option,
         break;
     case WR_OPTION_TEXT:
     case WR_OPTION_TLS:
-        if (value->text)
+        if (option->is_secret)
+            snprintf(found, WR_FOUND_CAP, "%s", WR_SECRET_FOUND);
+        else if (value->text)
             show_quoted(value->text, strlen(value->text), found);
         else
             snprintf(found, WR_FOUND_CAP, "null");

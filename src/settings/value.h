@@ -11,6 +11,8 @@
 /* Room for what the functions below write. */
 #define WR_FOUND_CAP 48
 #define WR_EXPECTED_CAP 56
+/* What a message shows in place of a text that may hold a password. */
+#define WR_SECRET_FOUND "another text"
 
 struct wr_value {
     uint64_t whole;   /* booleans, integers, address families */

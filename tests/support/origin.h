@@ -44,6 +44,7 @@ enum origin_verb {
     ORIGIN_EXPECT_HEAD, /* reads the head alone */
     ORIGIN_EXPECT_BODY, /* reads the body that belongs to it */
     ORIGIN_RECEIVE,     /* reads once, whatever comes */
+    ORIGIN_TAKE,        /* reads `number` bytes and forgets them */
     ORIGIN_SEND,        /* sends `bytes` at once */
     ORIGIN_SEND_SINGLY, /* sends them byte by byte, a segment each */
     ORIGIN_SEND_MANY,   /* sends them `number` times over */
@@ -73,6 +74,7 @@ struct origin_step {
 #define O_EXPECT_HEAD {ORIGIN_EXPECT_HEAD, NULL, 0, 0}
 #define O_EXPECT_BODY {ORIGIN_EXPECT_BODY, NULL, 0, 0}
 #define O_RECEIVE {ORIGIN_RECEIVE, NULL, 0, 0}
+#define O_TAKE(number) {ORIGIN_TAKE, NULL, 0, number}
 #define O_SEND(literal) {ORIGIN_SEND, literal, sizeof(literal) - 1, 0}
 #define O_SEND_SINGLY(literal) \
     {ORIGIN_SEND_SINGLY, literal, sizeof(literal) - 1, 0}

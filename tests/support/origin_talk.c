@@ -58,6 +58,16 @@ static void consume(struct connection *conn, size_t len)
     memmove(conn->in, conn->in + len, conn->in_len);
 }
 
+static bool take_bytes(struct connection *conn, size_t len)
+{
+    while (conn->in_len < len) {
+        if (!receive(conn))
+            return false;
+    }
+    consume(conn, len);
+    return true;
+}
+
 static char *copy_of(const char *bytes, size_t len)
 {
     char *copy = malloc(len + 1);
@@ -327,6 +337,8 @@ static bool take_step(struct connection *conn, const struct origin_step *step,
         return *request && read_body(conn, *request);
     case ORIGIN_RECEIVE:
         return receive(conn);
+    case ORIGIN_TAKE:
+        return take_bytes(conn, step->number);
     case ORIGIN_SEND:
         return transmit(conn, step->bytes, step->len);
     case ORIGIN_SEND_SINGLY:

@@ -1,4 +1,4 @@
-#include "peer.h"
+#include "peer_inner.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -6,8 +6,6 @@
 #include <ftw.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,23 +21,12 @@ enum {
     JSON_BYTES = 60000
 };
 
-/* execv() writes to no argument, though its type could. */
-#define WORD(text) ((char *)(uintptr_t)(text))
-
-struct peer {
-    pid_t pid; /* 0 = not running */
-    unsigned short port;
-    unsigned short tls_port;
-    char folder[64];
-    char path[96];
-};
-
 static const char *const nginx_programs[] = {
     "/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx", NULL};
 
 /* --- folder -------------------------------------------------------------- */
 
-static struct peer *new_peer(void)
+struct peer *peer_new(void)
 {
     struct peer *peer = calloc(1, sizeof *peer);
 
@@ -64,7 +51,7 @@ static int remove_one(const char *path, const struct stat *info, int kind,
     return remove(path);
 }
 
-static FILE *create(const struct peer *peer, const char *name)
+FILE *peer_create(const struct peer *peer, const char *name)
 {
     char path[128];
     FILE *file;
@@ -83,7 +70,7 @@ char peer_byte(size_t i)
 
 static bool write_pattern(const struct peer *peer, const char *name, size_t len)
 {
-    FILE *file = create(peer, name);
+    FILE *file = peer_create(peer, name);
 
     if (!file)
         return false;
@@ -95,7 +82,7 @@ static bool write_pattern(const struct peer *peer, const char *name, size_t len)
 /* ["…"] of exactly JSON_BYTES. */
 static bool write_json(const struct peer *peer)
 {
-    FILE *file = create(peer, "www/60k.json");
+    FILE *file = peer_create(peer, "www/60k.json");
 
     if (!file)
         return false;
@@ -121,7 +108,7 @@ static bool write_config(const struct peer *peer, const char *certs)
     static const char *const temporary[] = {"client_body", "proxy", "fastcgi",
                                             "uwsgi", "scgi"};
     const char *folder = peer->folder;
-    FILE *file = create(peer, "nginx.conf");
+    FILE *file = peer_create(peer, "nginx.conf");
 
     if (!file)
         return false;
@@ -164,7 +151,7 @@ static struct sockaddr_in loopback(unsigned short port)
 }
 
 /* A port that was free a moment ago; 0 = none. */
-static unsigned short find_port(void)
+unsigned short peer_find_port(void)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in addr = loopback(0);
@@ -201,7 +188,7 @@ static void become(char *const argv[], int log_fd, pid_t parent)
     _exit(127);
 }
 
-static bool spawn(struct peer *peer, char *const argv[])
+bool peer_spawn(struct peer *peer, char *const argv[])
 {
     const pid_t parent = getpid();
     char path[128];
@@ -239,7 +226,7 @@ static bool accepts_all(const struct peer *peer)
 }
 
 /* Waits until it accepts, or has ended. */
-static bool wait_until_it_accepts(const struct peer *peer)
+bool peer_await(const struct peer *peer)
 {
     struct pollfd ended = {(int)syscall(SYS_pidfd_open, peer->pid, 0), POLLIN,
                            0};
@@ -257,7 +244,7 @@ static bool wait_until_it_accepts(const struct peer *peer)
     return yes;
 }
 
-static struct peer *given(struct peer *peer, bool is_good)
+struct peer *peer_given(struct peer *peer, bool is_good)
 {
     if (is_good)
         return peer;
@@ -284,7 +271,7 @@ static bool spawn_nginx(struct peer *peer)
 
     snprintf(config, sizeof config, "%s/nginx.conf", peer->folder);
     snprintf(prefix, sizeof prefix, "%s/", peer->folder);
-    return spawn(peer, argv) && wait_until_it_accepts(peer);
+    return peer_spawn(peer, argv) && peer_await(peer);
 }
 
 struct peer *peer_start_nginx(const char *certs)
@@ -295,13 +282,13 @@ struct peer *peer_start_nginx(const char *certs)
         fputs("skipped: nginx is not installed\n", stderr);
         return NULL;
     }
-    peer = new_peer();
+    peer = peer_new();
     if (!peer)
         return NULL;
-    peer->port = find_port();
-    peer->tls_port = find_port();
-    return given(peer, peer->port && peer->tls_port && write_files(peer) &&
-                           write_config(peer, certs) && spawn_nginx(peer));
+    peer->port = peer_find_port();
+    peer->tls_port = peer_find_port();
+    return peer_given(peer, peer->port && peer->tls_port && write_files(peer) &&
+                                write_config(peer, certs) && spawn_nginx(peer));
 }
 
 bool peer_restart(struct peer *peer)
@@ -329,10 +316,10 @@ struct peer *peer_start_httpbin(void)
         fputs("skipped: httpbin or gunicorn is not installed\n", stderr);
         return NULL;
     }
-    peer = new_peer();
+    peer = peer_new();
     if (!peer)
         return NULL;
-    peer->port = find_port();
+    peer->port = peer_find_port();
     snprintf(address, sizeof address, "127.0.0.1:%u", peer->port);
 
     char *const argv[] = {WORD("/usr/bin/python3"),
@@ -351,8 +338,8 @@ struct peer *peer_start_httpbin(void)
                           WORD("httpbin:app"),
                           NULL};
 
-    return given(peer, peer->port && spawn(peer, argv) &&
-                           wait_until_it_accepts(peer));
+    return peer_given(peer,
+                      peer->port && peer_spawn(peer, argv) && peer_await(peer));
 }
 
 void peer_stop(struct peer *peer)
@@ -381,6 +368,11 @@ const char *peer_url_at(const struct peer *peer, unsigned host,
 {
     snprintf(buf, cap, "http://127.0.0.%u:%u%s", host, peer->port, path);
     return buf;
+}
+
+unsigned short peer_port(const struct peer *peer)
+{
+    return peer->port;
 }
 
 const char *peer_path(const struct peer *peer)

@@ -1,4 +1,4 @@
-/* Real servers as peers of a test: nginx, and httpbin under gunicorn.
+/* Real servers as peers of a test: nginx, httpbin under gunicorn, and proxies.
  *
  * Each runs as a child with a temporary folder of its own and ends with
  * peer_stop(), or with the test.  It knows nothing of weir. */
@@ -27,6 +27,18 @@ enum {
 struct peer *peer_start_nginx(const char *certs);
 /* httpbin, plain. */
 struct peer *peer_start_httpbin(void);
+
+/* Proxies on 127.0.0.1 that allow everything.  userinfo: "user:password" that
+ * an HTTP proxy wants as Basic, NULL = none. */
+struct peer *peer_start_squid(const char *userinfo);
+struct peer *peer_start_tinyproxy(const char *userinfo);
+/* Dante, SOCKS5 without authentication. */
+struct peer *peer_start_dante(void);
+/* haproxy, which takes TLS off what it hands on to 127.0.0.1:`port`; `cert` is
+ * the name of a certificate in `certs`. */
+struct peer *peer_start_haproxy(const char *certs, const char *cert,
+                                unsigned short port);
+
 /* Kills it, and starts it again on the same ports; false: it does not start. */
 bool peer_restart(struct peer *peer);
 /* Ends it by its process number and waits for it; NULL is allowed. */
@@ -38,6 +50,7 @@ const char *peer_url(const struct peer *peer, bool tls, const char *path,
 /* The same at 127.0.0.`host`, which begins at 1; plain. */
 const char *peer_url_at(const struct peer *peer, unsigned host,
                         const char *path, char *buf, size_t cap);
+unsigned short peer_port(const struct peer *peer);
 /* Path of the Unix socket; lent. */
 const char *peer_path(const struct peer *peer);
 /* Byte i of a file but the JSON text. */

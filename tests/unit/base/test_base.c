@@ -91,6 +91,7 @@ static void test_every_status_has_name_class_and_meaning(void **state)
     assert_int_equal(weir_status_class(WEIR_E_TOTAL_TIMEOUT), WEIR_CLASS_TIME);
     assert_string_equal(weir_class_name(WEIR_CLASS_CANCELLED), "CANCELLED");
     assert_string_equal(weir_stage_name(WEIR_STAGE_BODY), "body");
+    assert_string_equal(weir_stage_name(WEIR_STAGE_PROXY), "proxy");
 #define WEIR_X(name, number, cls, meaning)                                     \
     assert_string_equal(weir_status_name(number), #name);                      \
     assert_string_equal(weir_class_name(weir_status_class(number)), #cls);

@@ -333,6 +333,22 @@ static void test_a_full_buffer_stays_as_it_was(void **state)
     shortage_end();
 }
 
+/* RFC 9112 section 3.2.2; credentials of the proxy beside those of the URL. */
+static void test_a_forward_proxy_gets_the_absolute_form(void **state)
+{
+    struct wr_emit emit = usual();
+
+    (void)state;
+    emit.target = text("/a?b");
+    emit.authority = text("example.org:8080");
+    emit.fields = text("Authorization: Basic dXNlcjpzZWNyZXQ=\r\n");
+    emit.proxy_userinfo = text("me:pass");
+    check(&emit, "GET http://example.org:8080/a?b HTTP/1.1\r\n"
+                 "Host: example.org\r\n"
+                 "Proxy-Authorization: Basic bWU6cGFzcw==\r\n"
+                 "Authorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_values_of_host),
         cmocka_unit_test(test_memory_may_be_short),
         cmocka_unit_test(test_a_full_buffer_stays_as_it_was),
+        cmocka_unit_test(test_a_forward_proxy_gets_the_absolute_form),
     };
 
     return cmocka_run_group_tests_name("emit", tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "settings/options.h"
+#include "settings/value.h"
 
 static weir_pool_options defaults(void)
 {
@@ -60,11 +61,15 @@ static void test_defaults_are_those_of_the_header(void **state)
     assert_null(o.cert_file);
     assert_null(o.key_file);
     assert_string_equal(o.tls_min_version, "1.2");
+    assert_null(o.proxy);
+    assert_null(o.no_proxy);
+    assert_false(o.proxy_environment);
     assert_null(o.trace);
     assert_null(o.trace_user);
 }
 
-/* No option is without its row: what no row covers is padding. */
+/* No option is without its row: what no row covers is padding, before a member
+ * or at the end. */
 static void test_table_covers_the_whole_struct(void **state)
 {
     unsigned char covered[sizeof(weir_pool_options)] = {0};
@@ -82,7 +87,9 @@ static void test_table_covers_the_whole_struct(void **state)
     }
     for (size_t i = 0; i < sizeof covered; i++) {
         gap = covered[i] ? 0 : gap + 1;
-        assert_true(gap < sizeof(unsigned));
+        assert_true(
+            gap < sizeof(unsigned) ||
+            (i + sizeof(void *) > sizeof covered && gap < sizeof(void *)));
     }
 }
 
@@ -375,13 +382,43 @@ static void test_limits_are_live_and_tls_is_not(void **state)
                                 "max_body",          "max_status_line",
                                 "max_header_bytes",  "max_header_fields"};
     const char *const fixed[] = {"verify",    "ca_file",  "ca_path",
-                                 "cert_file", "key_file", "tls_min_version"};
+                                 "cert_file", "key_file", "tls_min_version",
+                                 "proxy",     "no_proxy", "proxy_environment"};
 
     (void)state;
     for (size_t i = 0; i < sizeof live / sizeof *live; i++)
         assert_true(wr_option_find(live[i], strlen(live[i]))->live);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         assert_false(wr_option_find(fixed[i], strlen(fixed[i]))->live);
+}
+
+/* As wr_value_print() and the messages of errors show it. */
+static void test_no_password_of_a_proxy_is_shown(void **state)
+{
+    static const char *const urls[][2] = {
+        {"http://user:secret@p.example:3128", "\"http://***@p.example:3128\""},
+        {"user:se@cret@p.example", "\"***@p.example\""},
+        {"user:s://ecret@p", "\"***@p\""},
+        {"p.example", "p.example"},
+    };
+    const struct wr_option *option = wr_option_find("proxy", 5);
+    weir_pool_options o = defaults();
+    weir_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        const struct wr_value value = {.text = urls[i][0]};
+        struct wr_buf out = {0};
+
+        assert_true(wr_value_print(option, &value, &out) &&
+                    wr_buf_append(&out, "", 1));
+        assert_string_equal(out.data, urls[i][1]);
+        wr_buf_done(&out);
+    }
+    o.proxy = "http://user:secret\n@p";
+    assert_int_equal(wr_options_import(&o, &o, &err), WEIR_E_OPTION);
+    assert_string_equal(err.message, "proxy: found another text, expected text "
+                                     "without control characters, or null");
 }
 
 static void test_copy_owns_its_strings(void **state)
@@ -472,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_import_refuses_newer_options_that_are_set),
         cmocka_unit_test(test_difference_names_the_first_option),
         cmocka_unit_test(test_limits_are_live_and_tls_is_not),
+        cmocka_unit_test(test_no_password_of_a_proxy_is_shown),
         cmocka_unit_test(test_copy_owns_its_strings),
         cmocka_unit_test(test_copy_without_memory_writes_nothing),
     };
