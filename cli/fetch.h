@@ -43,6 +43,8 @@ struct fetch_options {
     const char *bearer;                      /* a token, or "@FILE" */
     struct pool_change *pool_changes;        /* see fetch_pool.h */
     size_t pool_change_count;
+    const char *proxy_user; /* "USER:PASSWORD" */
+    char *proxy;            /* --proxy with it */
     weir_settings *settings;
     weir_pool_options pool; /* from settings, whose strings it borrows, and
                              * options */

@@ -36,6 +36,10 @@ static const char help[] =
     "      --unix-socket PATH    connect to a Unix-domain socket\n"
     "      --resolve HOST:PORT:ADDR  connect to ADDR instead of asking DNS\n"
     "      --interface ADDR      local address\n"
+    "      --proxy URL           through this proxy: http, https, socks5 or\n"
+    "                            socks5h; without it those of the environment\n"
+    "      --noproxy LIST        hosts, domains and networks without a proxy\n"
+    "      --proxy-user USER:PASSWORD  credentials for it\n"
     "  -4, --ipv4  -6, --ipv6    one address family only\n"
     "Persistence\n"
     "  -L, --location            follow redirects, at most 10\n"
@@ -88,6 +92,9 @@ static const struct option long_options[] = {
     {"unix-socket", required_argument, NULL, OPT_UNIX_SOCKET},
     {"resolve", required_argument, NULL, OPT_RESOLVE},
     {"interface", required_argument, NULL, OPT_INTERFACE},
+    {"proxy", required_argument, NULL, OPT_PROXY},
+    {"noproxy", required_argument, NULL, OPT_NOPROXY},
+    {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"ipv4", no_argument, NULL, '4'},
     {"ipv6", no_argument, NULL, '6'},
     {"location", no_argument, NULL, 'L'},
@@ -141,6 +148,7 @@ void fetch_free_options(struct fetch_options *options)
     texts_free(&options->resolves);
     texts_free(&options->urls);
     free(options->pool_changes);
+    free(options->proxy);
     weir_settings_free(options->settings);
 }
 
@@ -271,6 +279,12 @@ static int take_text(struct fetch_options *options, int option)
         return strchr(optarg, ':') ? -1
                                    : cli_usage_error("fetch", "-u: expected "
                                                               "USER:PASSWORD");
+    case OPT_PROXY_USER:
+        options->proxy_user = optarg;
+        return strchr(optarg, ':')
+                   ? -1
+                   : cli_usage_error("fetch", "--proxy-user: expected "
+                                              "USER:PASSWORD");
     case OPT_BEARER:
         options->bearer = optarg;
         return -1;

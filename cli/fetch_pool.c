@@ -1,6 +1,8 @@
 #include "fetch_pool.h"
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     REDIRECTS_USUAL = 10
@@ -89,6 +91,20 @@ static bool set_max_body(weir_pool_options *pool, const char *argument)
     return true;
 }
 
+static bool set_proxy(weir_pool_options *pool, const char *argument)
+{
+    pool->proxy = argument;
+    if (!*argument)
+        pool->proxy_environment = false; /* none at all */
+    return true;
+}
+
+static bool set_noproxy(weir_pool_options *pool, const char *argument)
+{
+    pool->no_proxy = argument;
+    return true;
+}
+
 static bool set_compressed(weir_pool_options *pool, const char *argument)
 {
     (void)argument;
@@ -171,6 +187,8 @@ static const struct {
     {'4', set_ipv4},
     {'6', set_ipv6},
     {OPT_MAX_BODY, set_max_body},
+    {OPT_PROXY, set_proxy},
+    {OPT_NOPROXY, set_noproxy},
     {OPT_COMPRESSED, set_compressed},
     {'L', set_location},
     {OPT_MAX_REDIRECTS, set_max_redirects},
@@ -209,12 +227,64 @@ bool fetch_take_pool_option(struct fetch_options *options, int option,
     return false;
 }
 
+/* Percent-encodes what would end the user information of a URL, into `at`. */
+static char *encode(char *at, const char *text, size_t len)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+
+        if (isalnum(byte) || strchr("-._~", byte)) {
+            *at++ = text[i];
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    return at;
+}
+
+/* Puts the credentials of --proxy-user into the URL of the proxy.  false: it
+ * has complained. */
+static bool add_proxy_user(struct fetch_options *options)
+{
+    const char *user = options->proxy_user;
+    const char *proxy = options->pool.proxy;
+    const char *colon = strchr(user, ':');
+    const char *host;
+    char *pair;
+    char *at;
+
+    if (!proxy || !*proxy) {
+        cli_usage_error("fetch", "--proxy-user needs --proxy");
+        return false;
+    }
+    host = strstr(proxy, "://");
+    host = host ? host + 3 : proxy;
+    if (strchr(host, '@'))
+        host = strchr(host, '@') + 1; /* in the place of what is there */
+    pair = cli_alloc(3 * strlen(user) + 2);
+    at = encode(pair, user, (size_t)(colon - user));
+    *at++ = ':';
+    encode(at, colon + 1, strlen(colon + 1));
+    options->proxy = cli_format(
+        "%.*s%s@%s",
+        strstr(proxy, "://") ? (int)(strstr(proxy, "://") + 3 - proxy) : 0,
+        proxy, pair, host);
+    free(pair);
+    options->pool.proxy = options->proxy;
+    return true;
+}
+
 bool fetch_change_pool(struct fetch_options *options)
 {
     weir_pool_options *pool = &options->pool;
     const char *ca_file = pool->ca_file;
     const char *ca_path = pool->ca_path;
 
+    pool->proxy_environment = true; /* a command asks, a library does not */
     for (size_t i = 0; i < options->pool_change_count; i++) {
         const struct pool_change *given = &options->pool_changes[i];
 
@@ -226,6 +296,8 @@ bool fetch_change_pool(struct fetch_options *options)
         pool->ca_path = NULL;
     else if (pool->ca_path != ca_path && pool->ca_file == ca_file)
         pool->ca_file = NULL;
+    if (options->proxy_user && !add_proxy_user(options))
+        return false;
     if (options->verbose)
         pool->trace = fetch_trace;
     if (options->parallel > (long)pool->max_per_host &&

@@ -1,6 +1,7 @@
 """weir fetch, as a person and as a script would use it."""
 
 import base64
+import gzip
 import json
 import os
 import signal
@@ -15,6 +16,103 @@ from weir_cli import WEIR, Case, ok, reports, weir
 def echo(request):
     """Answers with the request itself."""
     return ok(request)
+
+
+def answers(*list_of):
+    """Answers in their order; the last one again and again."""
+    left = list(list_of)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+
+def head(status, *fields):
+    return b"\r\n".join([b"HTTP/1.1 " + status, *fields,
+                         b"Content-Length: 0", b"", b""])
+
+
+class Persistence(Case):
+    def test_redirects_are_followed_only_when_asked(self):
+        server = self.serve(lambda r: ok(b"there") if b"/to" in r else
+                            head(b"302 Found", b"Location: /to"))
+        self.assertEqual(weir("fetch", server.url("/from")).stdout, b"")
+        done = weir("fetch", "-L", server.url("/from"))
+        self.assertEqual((done.returncode, done.stdout), (0, b"there"))
+        done = weir("fetch", "-L", "--report", "json", server.url("/from"))
+        report = reports(done)[0]
+        self.assertEqual([(a["kind"], a["url"], a["status"])
+                          for a in report["attempts"]],
+                         [("first", server.url("/from"), 302),
+                          ("redirect", server.url("/to"), 200)])
+
+    def test_too_many_redirects_are_an_error(self):
+        server = self.serve(lambda _: head(b"302 F", b"Location: /again"))
+        done = weir("fetch", "--max-redirects", "3", server.url())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"more than 3 redirects", done.stderr)
+        self.assertEqual(len(server.requests), 4)
+
+    def test_retries_and_their_delays(self):
+        server = self.serve(answers(head(b"503 Busy"), head(b"503 Busy"),
+                                    ok(b"done")))
+        done = weir("fetch", "--retry", "2", "--retry-delay", "0.01", "-v",
+                    server.url())
+        self.assertEqual((done.returncode, done.stdout), (0, b"done"))
+        self.assertIn(b"attempt 3 of 3", done.stderr)
+
+    def test_the_policy_stands_in_settings_as_it_is(self):
+        server = self.serve(answers(head(b"503 B"), head(b"503 B"), ok(b"x")))
+        settings = self.write("s.yaml", b"""
+http_connection_pool:
+  retry: {attempts: 3, delay: 0.01, backoff: 2.0, max_delay: 30.0}
+""")
+        done = weir("fetch", "--config", settings, server.url())
+        self.assertEqual(done.stdout, b"x")
+
+    def test_a_breaker_refuses_at_once(self):
+        server = self.serve(lambda _: head(b"500 Broken"))
+        done = weir("fetch", "--breaker", "2", *[server.url()] * 5,
+                    "--report", "json")
+        self.assertEqual([(r["error"] or {}).get("code")
+                          for r in reports(done)],
+                         [None, None] + ["WEIR_E_BREAKER_OPEN"] * 3)
+        self.assertEqual(len(server.requests), 2)
+        self.assertGreater(reports(done)[4]["error"]["retry_in"], 0)
+
+    def test_compressed(self):
+        body = gzip.compress(b"hello")
+        server = self.serve(lambda _: ok(body, b"Content-Encoding: gzip\r\n"))
+        self.assertEqual(weir("fetch", server.url()).stdout, body)
+        self.assertEqual(weir("fetch", "--compressed", server.url()).stdout,
+                         b"hello")
+        report = reports(weir("fetch", "--compressed", "--report", "json",
+                              server.url()))[0]
+        self.assertEqual(report["codings"], "gzip")
+
+    def test_credentials(self):
+        server = self.serve(echo)
+        self.assertIn(b"Authorization: Basic dTpwOnE=\r\n",
+                      weir("fetch", "-u", "u:p:q", server.url()).stdout)
+        token = self.write("token", b"abc\n")
+        for given in ("abc", "@" + token):
+            self.assertIn(b"Authorization: Bearer abc\r\n",
+                          weir("fetch", "--bearer", given,
+                               server.url()).stdout)
+        done = weir("fetch", "-u", "u:p", "--bearer", "x", server.url())
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(weir("fetch", "-u", "u", server.url()).returncode, 2)
+
+    def test_proxies(self):
+        proxy = self.serve(echo)
+        url = "http://origin.example/path"
+        at = f"http://127.0.0.1:{proxy.port}"
+        done = weir("fetch", "--proxy", at, "--proxy-user", "u:p@:/", url)
+        self.assertTrue(done.stdout.startswith(b"GET " + url.encode()))
+        self.assertIn(b"Proxy-Authorization: Basic dTpwQDov\r\n", done.stdout)
+        done = weir("fetch", url, env={"http_proxy": at})
+        self.assertTrue(done.stdout.startswith(b"GET " + url.encode()))
+        for around in (["--noproxy", "127.0.0.0/8"], ["--proxy", ""]):
+            done = weir("fetch", *around, proxy.url("/direct"),
+                        env={"http_proxy": "http://127.0.0.1:1"})
+            self.assertTrue(done.stdout.startswith(b"GET /direct "), around)
 
 
 class Output(Case):

@@ -333,6 +333,113 @@ static void test_httpbin_post_and_put(void **state)
     }
 }
 
+/* A pool that follows, decodes and tries again. */
+static void open_able_pool(void)
+{
+    weir_pool_options options = test_options();
+
+    options.max_redirects = 10;
+    options.decompress = true;
+    options.retry_attempts = 3;
+    options.retry_delay = 0.01;
+    weir_pool_free(pool);
+    pool = must_open(&options);
+}
+
+static void test_httpbin_redirects(void **state)
+{
+    static const char *const paths[] = {
+        "/redirect/5", "/relative-redirect/5", "/absolute-redirect/5",
+        "/redirect-to?url=%2Fget&status_code=308"};
+
+    (void)state;
+    need(httpbin);
+    open_able_pool();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct outcome out;
+
+        bin("GET", paths[i], &out);
+        assert_code(&out, WEIR_OK);
+        assert_int_equal(out.status, 200);
+        assert_non_null(strstr(out.body, "/get"));
+    }
+    assert_int_equal(figures_of(pool).redirects, 16);
+}
+
+static void test_httpbin_codings(void **state)
+{
+    static const char *const paths[][2] = {{"/gzip", "\"gzipped\""},
+                                           {"/deflate", "\"deflated\""},
+                                           {"/brotli", "\"brotli\""}};
+
+    (void)state;
+    need(httpbin);
+    open_able_pool();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct outcome out;
+
+        bin("GET", paths[i][0], &out);
+        assert_code(&out, WEIR_OK);
+        assert_non_null(strstr(out.body, paths[i][1]));
+    }
+}
+
+static void test_httpbin_retries(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    need(httpbin);
+    open_able_pool();
+    bin("GET", "/status/503", &out);
+    assert_int_equal(out.status, 503);
+    assert_int_equal(figures_of(pool).retries, 2);
+    bin("POST", "/status/503", &out);
+    assert_int_equal(figures_of(pool).retries, 2);
+}
+
+static int status_with(weir_status (*set)(weir_request *), const char *path)
+{
+    char url[128];
+    weir_request *request =
+        must_request("GET", peer_url(httpbin, false, path, url, sizeof url));
+    struct outcome out;
+
+    if (set)
+        assert_int_equal(set(request), WEIR_OK);
+    fetch(pool, request, &out);
+    weir_request_free(request);
+    assert_code(&out, WEIR_OK);
+    return out.status;
+}
+
+static weir_status set_me(weir_request *request)
+{
+    return weir_request_set_basic(request, "me", "secret", NULL);
+}
+
+static weir_status set_token(weir_request *request)
+{
+    return weir_request_set_bearer(request, "token", NULL);
+}
+
+static weir_status set_etag(weir_request *request)
+{
+    return weir_request_set_validators(request, "\"tag\"", NULL, NULL);
+}
+
+static void test_httpbin_credentials_and_validators(void **state)
+{
+    (void)state;
+    need(httpbin);
+    assert_int_equal(status_with(NULL, "/basic-auth/me/secret"), 401);
+    assert_int_equal(status_with(set_me, "/basic-auth/me/secret"), 200);
+    assert_int_equal(status_with(NULL, "/bearer"), 401);
+    assert_int_equal(status_with(set_token, "/bearer"), 200);
+    assert_int_equal(status_with(NULL, "/etag/tag"), 200);
+    assert_int_equal(status_with(set_etag, "/etag/tag"), 304);
+}
+
 static void test_httpbin_statuses(void **state)
 {
     static const int statuses[] = {204, 304, 418};
@@ -423,6 +530,10 @@ int main(void)
         TEST(test_nginx_verified_by_name_and_authority),
         TEST(test_httpbin_get),
         TEST(test_httpbin_post_and_put),
+        TEST(test_httpbin_redirects),
+        TEST(test_httpbin_codings),
+        TEST(test_httpbin_retries),
+        TEST(test_httpbin_credentials_and_validators),
         TEST(test_httpbin_statuses),
         TEST(test_httpbin_chunked_stream),
         TEST(test_httpbin_bytes),

@@ -1,8 +1,8 @@
 /* protocol-rules.md, section 1: which two requests may share a connection.
  *
  * Not here: proxies (8), which are in test_proxy.c; socket options (7) and HTTP
- * versions (10), which the interface does not offer yet; the TLS options (9) and
- * the IP-version policy (6) are those of a pool, and no two pools share
+ * versions (10), which the interface does not offer yet; the TLS options (9)
+ * and the IP-version policy (6) are those of a pool, and no two pools share
  * anything. */
 #include "certs.h"
 #include "client.h"

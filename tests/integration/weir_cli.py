@@ -17,7 +17,8 @@ WEIR = os.environ["WEIR"]
 def weir(*args, stdin=None, env=None, cwd=None, timeout=60):
     """Runs the command with an empty settings home; bytes in, bytes out."""
     clean = {key: value for key, value in os.environ.items()
-             if not key.startswith("WEIR_")}
+             if not key.startswith("WEIR_")
+             and not key.lower().endswith("_proxy")}
     clean["XDG_CONFIG_HOME"] = "/nonexistent"
     clean.update(env or {})
     return subprocess.run([WEIR, *args], input=stdin, capture_output=True,
