@@ -11,8 +11,14 @@ enum {
     BOMB = 64 << 20
 };
 
+struct bytes {
+    char *data;
+    size_t len;
+};
+
 static struct origin *origin;
 static weir_pool *pool;
+static struct bytes answered; /* the origin sends it for as long as it runs */
 
 static int set_up(void **state)
 {
@@ -30,15 +36,12 @@ static int tear_down(void **state)
     (void)state;
     weir_pool_free(pool);
     origin_stop(origin);
+    free(answered.data);
+    answered.data = NULL;
     return 0;
 }
 
 /* --- bodies -------------------------------------------------------------- */
-
-struct bytes {
-    char *data;
-    size_t len;
-};
 
 /* gzip; to free. */
 static struct bytes gzip(const void *data, size_t len)
@@ -86,8 +89,6 @@ static void answer_with(const struct bytes *all, enum origin_verb then)
     origin_script(origin, 0, steps);
 }
 
-static struct bytes answered; /* freed by done_answer() */
-
 static void answer_gzip(const char *fields, const void *data, size_t len)
 {
     struct bytes body = gzip(data, len);
@@ -95,12 +96,6 @@ static void answer_gzip(const char *fields, const void *data, size_t len)
     answered = response_of(fields, &body);
     free(body.data);
     answer_with(&answered, ORIGIN_AGAIN);
-}
-
-static void done_answer(void)
-{
-    free(answered.data);
-    answered.data = NULL;
 }
 
 #define GZIP "Content-Encoding: gzip\r\n"
@@ -130,7 +125,6 @@ static void test_a_body_is_decoded(void **state)
     assert_non_null(strstr(origin_request(origin, 0, 0)->head,
                            "Accept-Encoding: gzip, deflate"));
     weir_request_free(request);
-    done_answer();
 }
 
 static void test_without_being_asked_it_stays_as_it_is(void **state)
@@ -147,7 +141,6 @@ static void test_without_being_asked_it_stays_as_it_is(void **state)
     assert_true(out.len > 5 && (unsigned char)out.body[0] == 0x1f);
     assert_null(strstr(origin_request(origin, 0, 0)->head, "Accept-Encoding"));
     weir_request_free(request);
-    done_answer();
 }
 
 static void test_a_field_of_the_caller_s_own_is_kept(void **state)
@@ -164,7 +157,6 @@ static void test_a_field_of_the_caller_s_own_is_kept(void **state)
                            "accept-encoding: gzip;q=0.5\r\n"));
     assert_null(strstr(origin_request(origin, 0, 0)->head, "Accept-Encoding"));
     weir_request_free(request);
-    done_answer();
 }
 
 static void test_a_stack_is_removed_from_its_top(void **state)
@@ -178,7 +170,6 @@ static void test_a_stack_is_removed_from_its_top(void **state)
     get(pool, origin_url(origin, "/"), &out);
     assert_answer(&out, "hello");
     free(once.data);
-    done_answer();
 }
 
 /* The end of the connection is the end of the body. */
@@ -186,14 +177,14 @@ static void test_a_body_that_ends_with_the_connection(void **state)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\n" GZIP "\r\n";
     struct bytes body = gzip("hello", 5);
-    struct bytes all = {malloc(sizeof head + body.len), 0};
     struct outcome out;
 
     (void)state;
-    memcpy(all.data, head, sizeof head - 1);
-    memcpy(all.data + sizeof head - 1, body.data, body.len);
-    all.len = sizeof head - 1 + body.len;
-    answer_with(&all, ORIGIN_CLOSE);
+    answered.data = malloc(sizeof head + body.len);
+    memcpy(answered.data, head, sizeof head - 1);
+    memcpy(answered.data + sizeof head - 1, body.data, body.len);
+    answered.len = sizeof head - 1 + body.len;
+    answer_with(&answered, ORIGIN_CLOSE);
     origin_script(origin, 1, steps);
     get(pool, origin_url(origin, "/"), &out);
     assert_answer(&out, "hello");
@@ -205,7 +196,6 @@ static void test_a_body_that_ends_with_the_connection(void **state)
         weir_request_free(request);
     }
     free(body.data);
-    free(all.data);
 }
 
 static void has_no_body(const char *method, const char *answer)
@@ -291,7 +281,6 @@ static void test_a_large_body_comes_in_stretches(void **state)
     stop_runner(&runner);
     weir_request_free(request);
     free(text);
-    done_answer();
 }
 
 static void test_a_large_body_in_small_reads(void **state)
@@ -317,7 +306,6 @@ static void test_a_large_body_in_small_reads(void **state)
     weir_response_free(response);
     weir_request_free(request);
     free(text);
-    done_answer();
 }
 
 /* --- what is refused ----------------------------------------------------- */
@@ -346,7 +334,6 @@ static void test_a_coding_that_is_damaged(void **state)
     answer_gzip(GZIP, "hello", 5);
     answered.data[answered.len - 5] ^= 1;
     fails(WEIR_E_CODING, "gzip");
-    done_answer();
 }
 
 static void test_a_coding_that_ends_early(void **state)
@@ -359,7 +346,6 @@ static void test_a_coding_that_ends_early(void **state)
     answer_with(&answered, ORIGIN_AGAIN);
     fails(WEIR_E_CODING, "ended early");
     free(body.data);
-    done_answer();
 }
 
 static void test_a_coding_that_nobody_knows(void **state)
@@ -367,7 +353,6 @@ static void test_a_coding_that_nobody_knows(void **state)
     (void)state;
     answer_gzip("Content-Encoding: strange\r\n", "hello", 5);
     fails(WEIR_E_CODING, "strange");
-    done_answer();
 }
 
 static void test_too_many_codings(void **state)
@@ -381,7 +366,6 @@ static void test_too_many_codings(void **state)
     strcat(fields, "\r\n");
     answer_gzip(fields, "hello", 5);
     fails(WEIR_E_LIMIT, "5");
-    done_answer();
 }
 
 static void test_a_bomb(void **state)
@@ -392,7 +376,6 @@ static void test_a_bomb(void **state)
     answer_gzip(GZIP, zeros, BOMB);
     free(zeros);
     fails(WEIR_E_LIMIT, "max_decode_ratio");
-    done_answer();
 }
 
 static void test_a_bound_of_the_program_s_own(void **state)
@@ -419,7 +402,6 @@ static void test_a_bound_of_the_program_s_own(void **state)
     assert_code(&out, WEIR_E_LIMIT);
     assert_non_null(strstr(out.err.message, "max_body"));
     free(text);
-    done_answer();
 }
 
 /* A rest that nobody reads is not decoded: here it could not be. */
@@ -442,7 +424,6 @@ static void test_a_rest_is_never_decoded(void **state)
     assert_true(out.is_reused);
     assert_int_equal(origin_connections(origin), 1);
     weir_request_free(request);
-    done_answer();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
