@@ -10,14 +10,18 @@
 enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err)
 {
     struct weir_response *response = call->response;
+    enum wr_sequel sequel;
 
     if (!call->course)
         return WR_STEP_DONE;
-    switch (wr_sequel_after(call->pool, call->course, response, NULL,
-                            call->deadline_ns, &call->next_ns, err)) {
+    sequel = wr_sequel_after(call->pool, call->course, response, NULL,
+                             call->deadline_ns, &call->next_ns, err);
+    call->sent = call->course->sent; /* the one before may be gone */
+    switch (sequel) {
     case WR_SEQUEL_NONE:
         wr_sequel_close(call->pool, call->course, response, NULL);
         call->course = NULL;
+        call->sent = call->request;
         return WR_STEP_DONE;
     case WR_SEQUEL_FAIL:
         return WR_STEP_ERROR;
@@ -58,6 +62,7 @@ void wr_call_end_course(struct weir_call *call, weir_error *err)
 {
     wr_sequel_close(call->pool, call->course, NULL, err);
     call->course = NULL;
+    call->sent = call->request;
 }
 
 void wr_call_drop_response(struct weir_call *call)

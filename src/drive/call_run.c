@@ -151,6 +151,8 @@ static weir_stage stage_of(const struct wr_loop *loop,
     if (call->state == WR_CALL_REDIALING)
         return call->dial ? wr_dial_stage(call->dial->dial)
                           : WEIR_STAGE_CONNECT;
+    if (call->state == WR_CALL_DELAYED)
+        return WEIR_STAGE_WAIT;
     if (call->state != WR_CALL_ACTIVE)
         return stage_in_line(loop, call);
     if (call->has_head)

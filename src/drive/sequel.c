@@ -330,7 +330,7 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
     };
     uint64_t delay_ns = 0;
 
-    *ret_due_ns = ending.now_ns;
+    *ret_due_ns = 0;
     if (course->origin)
         report(pool, course, &ending);
     switch (wr_course_judge(course, &ending, &delay_ns, ret_err)) {

@@ -16,7 +16,7 @@ weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
 
 enum wr_sequel {
     WR_SEQUEL_NONE, /* the call ends as the attempt did */
-    WR_SEQUEL_NEXT, /* course->sent is next, at *ret_due_ns */
+    WR_SEQUEL_NEXT, /* course->sent is next, at *ret_due_ns; 0 = at once */
     WR_SEQUEL_FAIL, /* the call ends in *ret_err */
 };
 
