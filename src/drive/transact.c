@@ -138,8 +138,9 @@ bool wr_is_stale(const struct weir_response *response,
 {
     const struct wr_exchange *ex = &response->exchange;
 
-    return status == WEIR_E_RESET && response->has_rested &&
-           !ex->has_received &&
+    /* An alert in place of a response ends a connection as a close does. */
+    return (status == WEIR_E_RESET || status == WEIR_E_TLS) &&
+           response->has_rested && !ex->has_received &&
            (wr_request_is_repeatable(request) || !ex->has_sent_any) &&
            wr_source_can_begin(&request->body);
 }
