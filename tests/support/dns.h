@@ -13,6 +13,11 @@ enum {
     /* no codes of DNS, but faults: */
     DNS_TRUNCATED = 100, /* the TC bit and no answer: "ask again over TCP" */
     DNS_GARBAGE = 101,   /* a message that ends in its middle */
+    /* and lies: */
+    DNS_FORGED = 102,   /* only answers to other questions than were asked */
+    DNS_OUTRUN = 103,   /* such answers first, then the true one */
+    DNS_LOOP = 104,     /* a name that is a pointer to itself */
+    DNS_OVERLONG = 105, /* a record that is longer than the message */
 };
 
 struct dns_server;
@@ -28,7 +33,8 @@ const char *dns_address(const struct dns_server *server);
  * of what was set. */
 void dns_answer(struct dns_server *server, const char *name, const char *csv,
                 unsigned ttl);
-/* Fails `name` with one of the codes above. */
+/* Fails `name` with one of the codes above; what was set as its answer stays,
+ * for those that tell it. */
 void dns_fail(struct dns_server *server, const char *name, int code);
 /* `name` is an alias of `target`, whose answer follows in the same message. */
 void dns_alias(struct dns_server *server, const char *name, const char *target,

@@ -152,7 +152,9 @@ static socklen_t make_address(struct origin *origin,
     case ORIGIN_IPV4:
         break;
     }
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4.sin_addr.s_addr = origin->options.address
+                             ? inet_addr(origin->options.address)
+                             : htonl(INADDR_LOOPBACK);
     memcpy(addr, &v4, sizeof v4);
     return sizeof v4;
 }
@@ -401,7 +403,11 @@ const char *origin_url(struct origin *origin, const char *path)
 {
     static const char *const hosts[] = {"127.0.0.1", "[::1]", "localhost"};
 
-    return origin_url_of(origin, hosts[origin->options.family], path);
+    return origin_url_of(origin,
+                         origin->options.address
+                             ? origin->options.address
+                             : hosts[origin->options.family],
+                         path);
 }
 
 uint16_t origin_port(const struct origin *origin, unsigned listener)

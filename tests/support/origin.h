@@ -31,6 +31,7 @@ enum origin_family {
 
 struct origin_options {
     enum origin_family family;
+    const char *address; /* IPv4 to listen at; NULL = loopback */
     unsigned listeners;  /* ports; 0 = one */
     const char *certs;   /* folder of certs_new(): TLS; NULL = plain */
     const char *cert;    /* NULL = "server" */
