@@ -313,6 +313,11 @@ const char *dns_address(const struct dns_server *server)
     return server->address;
 }
 
+unsigned short dns_port(const struct dns_server *server)
+{
+    return (unsigned short)atoi(strchr(server->address, ':') + 1);
+}
+
 /* The record of a name, emptied; a new one if need be. */
 static struct record *get_record(struct dns_server *server, const char *name)
 {

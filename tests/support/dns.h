@@ -28,6 +28,7 @@ struct dns_server *dns_start(void);
 void dns_stop(struct dns_server *server);
 /* "127.0.0.1:PORT", for c-ares; lent. */
 const char *dns_address(const struct dns_server *server);
+unsigned short dns_port(const struct dns_server *server);
 /* Answers `name` with the addresses of both families in `csv`
  * ("192.0.2.1,2001:db8::1", at most 32) and the TTL in seconds; again: in place
  * of what was set. */

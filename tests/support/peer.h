@@ -40,9 +40,9 @@ struct peer *peer_start_haproxy(const char *certs, const char *cert,
                                 unsigned short port);
 
 /* dnsmasq at `address` and loopback, UDP and TCP; it knows the names that
- * peer_set_hosts() tells it, and asks nobody.  Names under broken.test are
- * somebody else's, who is not there. */
-struct peer *peer_start_dnsmasq(const char *address);
+ * peer_set_hosts() tells it, and asks nobody but loopback's port `upstream`, of
+ * names under else.test. */
+struct peer *peer_start_dnsmasq(const char *address, unsigned short upstream);
 /* "ADDRESS NAME" lines in place of what it knew; it reads them soon. */
 bool peer_set_hosts(const struct peer *peer, const char *lines);
 

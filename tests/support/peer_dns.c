@@ -18,11 +18,11 @@ bool peer_set_hosts(const struct peer *peer, const char *lines)
     return peer->pid == 0 || kill(peer->pid, SIGHUP) == 0;
 }
 
-struct peer *peer_start_dnsmasq(const char *address)
+struct peer *peer_start_dnsmasq(const char *address, unsigned short upstream)
 {
     static const char program[] = "/usr/sbin/dnsmasq";
     struct peer *peer;
-    char hosts[128], port[32], listen[64];
+    char hosts[128], port[32], listen[64], server[64];
     char *const argv[] = {WORD(program),
                           WORD("--no-daemon"),
                           WORD("--conf-file=/dev/null"),
@@ -30,7 +30,7 @@ struct peer *peer_start_dnsmasq(const char *address)
                           WORD("--no-hosts"),
                           WORD("--bind-interfaces"),
                           WORD("--local=/test/"),
-                          WORD("--server=/broken.test/127.0.0.1#1"),
+                          server,
                           WORD("--local-ttl=0"),
                           WORD("--cache-size=0"),
                           hosts,
@@ -48,6 +48,8 @@ struct peer *peer_start_dnsmasq(const char *address)
     peer->port = peer_find_port();
     snprintf(hosts, sizeof hosts, "--addn-hosts=%s/hosts", peer->folder);
     snprintf(port, sizeof port, "--port=%u", peer->port);
+    snprintf(server, sizeof server, "--server=/else.test/127.0.0.1#%u",
+             upstream);
     snprintf(listen, sizeof listen, "--listen-address=127.0.0.1,%s", address);
     return peer_given(peer, peer_set_hosts(peer, "") &&
                                 peer_spawn(peer, argv) && peer_await(peer));

@@ -125,7 +125,8 @@ static uint64_t ns_of(double ms)
     return (uint64_t)(ms * 1e6);
 }
 
-/* When a packet is due: in its order, unless it is held back. */
+/* When a packet is due: in its order, unless it is held back, or the delay has
+ * become less. */
 static uint64_t due_of(struct link *link, enum side from, uint64_t now_ns)
 {
     const struct rules *rules = link->rules;
@@ -133,7 +134,9 @@ static uint64_t due_of(struct link *link, enum side from, uint64_t now_ns)
 
     if (rules->jitter_ms > 0)
         due_ns += ns_of(rules->jitter_ms * chance(link));
-    if (due_ns < link->last_ns[from])
+    if (due_ns < link->last_ns[from] &&
+        link->last_ns[from] <=
+            now_ns + ns_of(rules->delay_ms) + ns_of(rules->jitter_ms))
         due_ns = link->last_ns[from];
     if (happens(link, rules->reorder)) {
         link->counts.reordered++;
