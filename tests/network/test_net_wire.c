@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "certs.h"
+
 #define OK "HTTP/1.1 200 OK\r\n"
 #define HELLO OK "Content-Length: 5\r\n\r\nhello"
 #define CHUNK "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
@@ -17,6 +19,7 @@ enum {
 
 static struct origin *origin;
 static weir_pool *pool;
+static char *folder; /* of certificates */
 static unsigned tried;
 
 /* At a step of the pool a rule changes; 0 = at none. */
@@ -42,6 +45,8 @@ static int tear_down(void **state)
     pool = NULL;
     origin_stop(origin);
     origin = NULL;
+    certs_done(folder);
+    folder = NULL;
     return 0;
 }
 
@@ -245,6 +250,28 @@ static void test_a_hole_before_the_connection(void **state)
     check_ran_out(&out, begun, WEIR_E_CONNECT_TIMEOUT, WEIR_STAGE_CONNECT);
     assert_false(out.err.may_have_been_processed);
     assert_non_null(strstr(out.err.message, FAR));
+    check_recovers();
+}
+
+/* The peer is there, and says nothing to a ClientHello. */
+static void test_a_hole_before_the_tls_handshake(void **state)
+{
+    weir_pool_options options = trapped(WEIR_TRACE_CONNECTED, "hole", "both");
+    struct outcome out;
+    double begun;
+
+    (void)state;
+    folder = certs_new();
+    assert_non_null(folder);
+    options.connect_timeout = SHORT;
+    options.verify = false; /* the certificate knows nothing of this address */
+    pool = must_open(&options);
+    origin = far_origin(&(struct origin_options){.certs = folder});
+    wire_set("delay-ms", "50"); /* no answer can be there before the hole is */
+    begun = seconds_now();
+    get_path("/", &out);
+    check_ran_out(&out, begun, WEIR_E_CONNECT_TIMEOUT, WEIR_STAGE_TLS);
+    assert_false(out.err.may_have_been_processed);
     check_recovers();
 }
 
@@ -503,6 +530,7 @@ int main(void)
         TEST(test_loss_delay_and_reordering),
         TEST(test_delay_is_told),
         TEST(test_a_hole_before_the_connection),
+        TEST(test_a_hole_before_the_tls_handshake),
         TEST(test_a_hole_before_the_response),
         TEST(test_a_hole_within_a_body),
         TEST(test_a_hole_while_idle),

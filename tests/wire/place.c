@@ -76,7 +76,7 @@ static bool bring_up(int control, const char *device)
 {
     struct ifreq request = {0};
 
-    strcpy(request.ifr_name, device);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
     if (ioctl(control, SIOCGIFFLAGS, &request) != 0)
         return false;
     request.ifr_flags |= IFF_UP | IFF_RUNNING;
