@@ -3,7 +3,8 @@
  * Usage of each: CLIENT URL REQUESTS [CA_FILE [IN_FLIGHT]]; CA_FILE "-" is
  * none. It sends a tenth of REQUESTS unmeasured, then REQUESTS, and prints one
  * line: requests, CPU microseconds a request (user and system of this process),
- * wall microseconds a request.  get_* have one connection and send one after
+ * wall microseconds a request.  Under callgrind the first dump is of the
+ * measured requests alone.  get_* have one connection and send one after
  * another; loop_* have IN_FLIGHT (64) of each at a time. */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
@@ -15,6 +16,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_ZERO_STATS
+#define CALLGRIND_DUMP_STATS
+#endif
 
 struct client_args {
     const char *url;
@@ -65,9 +72,11 @@ static inline int client_run_many(const struct client_args *args,
     double wall_us;
 
     run(client, args->requests / 10);
+    CALLGRIND_ZERO_STATS;
     cpu_us = client_cpu_us();
     wall_us = client_wall_us();
     run(client, args->requests);
+    CALLGRIND_DUMP_STATS;
     printf("%ld %.4f %.4f\n", args->requests,
            (client_cpu_us() - cpu_us) / (double)args->requests,
            (client_wall_us() - wall_us) / (double)args->requests);

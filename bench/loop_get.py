@@ -15,4 +15,4 @@ if __name__ == "__main__":
           Client("weir in poll", "loop_weir", WEIR_EXTERNAL="1"),
           Client("curl multi", "loop_curl")],
          rounds=11, requests=10000, strace_runs=(640, 2560),
-         callgrind_runs=(640, 1280))
+         callgrind_requests=1280)

@@ -41,10 +41,11 @@ static void on_done(void *user, weir_call *call, weir_response *response,
         client_die(error->message);
     if (weir_response_status(response) != 200)
         client_die("weir: status is not 200");
-    if (++flight->ended == flight->wanted)
-        sem_post(&flight->is_over);
     if (atomic_fetch_add(&flight->begun, 1) < flight->wanted)
         submit(flight);
+    /* Last, since the next run may begin at once. */
+    if (++flight->ended == flight->wanted)
+        sem_post(&flight->is_over);
 }
 
 static void submit(struct weir_flight *flight)
@@ -69,6 +70,27 @@ static void wait_for_end(struct weir_flight *flight)
         poll(&waited, 1, weir_pool_timeout(flight->pool));
         weir_pool_dispatch(flight->pool, NULL);
     }
+}
+
+/* All connections before the first request, as the others have them. */
+static void connect_all(struct weir_flight *flight)
+{
+    const unsigned wanted = flight->args->in_flight;
+    weir_pool_figures figures = {.size = sizeof figures};
+    weir_error err;
+
+    if (weir_pool_warm(flight->pool, flight->args->url, wanted, &err) !=
+        WEIR_OK)
+        client_die(err.message);
+    while (figures.idle < wanted) {
+        struct pollfd waited = {weir_pool_fd(flight->pool), POLLIN, 0};
+
+        poll(&waited, waited.fd >= 0, 10);
+        if (waited.fd >= 0)
+            weir_pool_dispatch(flight->pool, NULL);
+        weir_pool_stats(flight->pool, &figures);
+    }
+    weir_pool_warm(flight->pool, flight->args->url, 0, NULL);
 }
 
 static void run(void *user, long count)
@@ -101,6 +123,7 @@ int main(int argc, char **argv)
     if (weir_pool_open(&options, &flight.pool, &err) != WEIR_OK ||
         weir_request_new("GET", args.url, &flight.request, &err) != WEIR_OK)
         client_die(err.message);
+    connect_all(&flight);
     exit_code = client_run_many(&args, run, &flight);
     weir_request_free(flight.request);
     weir_pool_free(flight.pool);

@@ -115,11 +115,14 @@ class Client:
         return float(self.run(build, url, requests, ca).stdout.split()[1])
 
     def instructions(self, build, url, requests, ca):
-        done = self.run(build, url, requests, ca,
-                        ["valgrind", "--tool=callgrind",
-                         "--callgrind-out-file=/dev/null"])
-        return {"instructions":
-                int(re.search(r"Collected : (\d+)", done.stderr).group(1))}
+        """User-space instructions a request, of the measured ones alone."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.run(build, url, requests, ca,
+                     ["valgrind", "--tool=callgrind",
+                      f"--callgrind-out-file={folder}/out"])
+            with open(f"{folder}/out.1", encoding="ascii") as dump:
+                total = re.search(r"^totals: (\d+)", dump.read(), re.M)
+        return int(total.group(1)) / requests
 
     def system_calls(self, build, url, requests, ca):
         """{name: count}, with their sum as "total"."""
@@ -145,10 +148,10 @@ def per_request(count, build, url, ca, short, long):
 def trace(client, build, url, ca, args):
     calls = per_request(client.system_calls, build, url, ca,
                         *args.strace_runs)
-    instructions = per_request(client.instructions, build, url, ca,
-                               *args.callgrind_runs)
     return {"system_calls": calls["total"],
-            "epoll_ctl": calls.get("epoll_ctl", 0), **instructions}
+            "epoll_ctl": calls.get("epoll_ctl", 0),
+            "instructions": client.instructions(build, url,
+                                                args.callgrind_requests, ca)}
 
 
 def measure(clients, build, url, ca, args):
@@ -191,7 +194,7 @@ def show(title, result):
               f"{spread:>14}{counts}")
 
 
-def main(what, clients, rounds, requests, strace_runs, callgrind_runs):
+def main(what, clients, rounds, requests, strace_runs, callgrind_requests):
     """The command line, all measurements, and the report."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("build", help="a release build's folder")
@@ -206,7 +209,7 @@ def main(what, clients, rounds, requests, strace_runs, callgrind_runs):
                              "look at answers of 102 bytes only)")
     args = parser.parse_args()
     args.strace_runs = strace_runs
-    args.callgrind_runs = callgrind_runs
+    args.callgrind_requests = callgrind_requests
     clients = [client for client in clients
                if os.path.exists(f"{args.build}/bench/{client.program}")]
     bodies = dict(list(BODIES.items())[:1]) if args.only_small else BODIES

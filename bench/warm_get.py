@@ -12,4 +12,4 @@ if __name__ == "__main__":
          [Client("floor", "get_floor"), Client("weir", "get_weir"),
           Client("curl easy", "get_curl")],
          rounds=11, requests=8000, strace_runs=(20, 220),
-         callgrind_runs=(10, 60))
+         callgrind_requests=500)
