@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import clients
+import round_trips
 from scenarios import ORIGINS, SCENARIOS, SWEEP
 from server import nginx
 
@@ -165,6 +166,10 @@ def run_all(names, args):
             show_sweep("CPU us a request, origins in turn", data["origins"])
     if everything:
         data["pool"] = pool_operations(args.build)
+        data["round_trips"] = round_trips.measure_all(args.build)
+        for trip, row in data["round_trips"].items():
+            print(f"round trip of {trip}: {row['without']:.2f} ms a request "
+                  f"without a pool, {row['pooled']:.2f} pooled")
     return data
 
 

@@ -148,18 +148,19 @@ def memory_table(data):
 
 
 def round_trip_plot(data, folder):
-    if "round_trips" not in data:
+    if not data["round_trips"]:
         return ("Not measured here: it needs network namespaces and TUN "
                 "devices.\n")
     name = plots.bars(folder, "round-trips.svg", data["round_trips"],
                       "ms a request")
-    lines = ["| round trip | without a pool, ms | pooled, ms | times |",
+    lines = ["Median latency of a request:\n\n"
+             "| round trip | without a pool, ms | pooled, ms | times |",
              "| --- | --: | --: | --: |"]
     for trip, row in data["round_trips"].items():
         without, pooled = row["without"], row["pooled"]
         lines.append(f"| {trip} | {without:.2f} | {pooled:.2f} | "
                      f"{without / pooled:.1f} |")
-    return picture("pooled against unpooled", name) + "\n" + "\n".join(lines)
+    return picture("pooled against unpooled", name) + "\n" + "\n".join(lines) + "\n"
 
 
 def write(data, docs):
