@@ -2,6 +2,9 @@
  * config` shows them. */
 #include "section.h"
 
+#include "providers/providers.h"
+
 const struct section *const cli_sections[] = {
+    &providers_section,
     NULL,
 };
