@@ -241,16 +241,15 @@ class Unavailable(Providers):
     def test_timed_out(self):
         self.assert_state(
             self.serve_never(), "timed_out",
-            "/v1/models: no whole answer within 0.2 s (response)",
-            timeout=0.2)
+            "/v1/models: no whole answer within 1 s (response)", timeout=1)
 
     def test_the_limit_holds_for_both_requests_together(self):
         server = self.serve_never(
             lambda request: ok() if path_of(request) == "/health" else None)
         self.assert_state(
             server, "timed_out",
-            "/v1/models: no whole answer within 0.3 s (response)",
-            timeout=0.3, kind="llama_server")
+            "/v1/models: no whole answer within 2 s (response)",
+            timeout=2, kind="llama_server")
 
     def test_bad_key(self):
         for code in (401, 403):
