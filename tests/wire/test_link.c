@@ -12,7 +12,7 @@
 
 #include "link.h"
 
-#define MS 1000000u
+#define MS UINT64_C(1000000)
 
 enum {
     PACKETS = 1000,
@@ -82,7 +82,7 @@ static void send_packet(enum side from, const char *to, uint32_t number,
 static void send_many(void)
 {
     for (uint32_t i = 0; i < PACKETS; i++)
-        send_packet(NEAR, "10.99.0.2", i, i * (uint64_t)MS);
+        send_packet(NEAR, "10.99.0.2", i, i * MS);
     link_run(wire, UINT64_MAX);
 }
 
