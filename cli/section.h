@@ -34,6 +34,7 @@ struct section {
     size_t size; /* of the command's struct */
 };
 
+extern const struct section versions_section; /* versions/versions.c */
 /* Sections of all commands; NULL ends it. */
 extern const struct section *const cli_sections[];
 

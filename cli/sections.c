@@ -3,5 +3,6 @@
 #include "section.h"
 
 const struct section *const cli_sections[] = {
+    &versions_section,
     NULL,
 };
