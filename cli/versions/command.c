@@ -13,9 +13,7 @@
 
 #include "command.h"
 
-#include "cli.h"
-
-extern char **environ;
+#include "../cli.h"
 
 /* One stream of the program. */
 struct stream {

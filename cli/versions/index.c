@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "progress.h"
+#include "../progress.h"
 #include "versions.h"
 
 enum {

@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../progress.h"
 #include "command.h"
-#include "progress.h"
 #include "versions.h"
 
 enum {

@@ -89,8 +89,9 @@ static bool set_pattern(struct tool *tool, const char *pattern, char *message,
 
 static struct tool *add(struct tools *tools, const char *name)
 {
-    struct tool **list =
-        realloc(tools->list, (tools->count + 1) * sizeof *tools->list);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers */
+    const size_t size = (tools->count + 1) * sizeof *tools->list;
+    struct tool **list = realloc(tools->list, size);
     struct tool *tool = cli_alloc(sizeof *tool);
 
     if (!list) {
@@ -148,8 +149,8 @@ static void remove_tool(struct tools *tools, const char *name)
         return;
     free_tool(tools->list[at]);
     tools->count--;
-    memmove(tools->list + at, tools->list + at + 1,
-            (tools->count - at) * sizeof *tools->list);
+    for (size_t i = at; i < tools->count; i++)
+        tools->list[i] = tools->list[i + 1];
 }
 
 /* --- settings ------------------------------------------------------------- */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../progress.h"
 #include "package_name.h"
-#include "progress.h"
 #include "versions.h"
 
 enum {
@@ -257,7 +257,7 @@ static int run(struct session *session)
 
 int cli_versions(int argc, char **argv, const char *config)
 {
-    struct arguments arguments = {.config = config};
+    struct arguments arguments = {.config = config, .names = argv + argc};
     struct session session = {.settings = NULL};
     int status = parse(argc, argv, &arguments);
 

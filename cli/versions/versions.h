@@ -9,12 +9,12 @@
 #include <regex.h>
 #include <stdatomic.h>
 
+#include "../cli.h"
+#include "../program.h"
+#include "../section.h"
+#include "../store.h"
 #include "answer.h"
-#include "cli.h"
-#include "program.h"
 #include "requirements.h"
-#include "section.h"
-#include "store.h"
 
 /* The one place that knows where packages of Python are listed. */
 #define VERSIONS_INDEX "https://pypi.org"
