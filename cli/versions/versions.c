@@ -1,4 +1,5 @@
 /* weir versions: are my tools up to date? */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,8 +226,11 @@ static int report(const struct session *session, weir_pool *pool)
         versions_print_json(&session->options, &session->checks, &figures);
     else
         versions_print_table(&session->options, &session->checks, &figures);
-    return fflush(stdout) != 0 || ferror(stdout) ? EXIT_SOME_FAILED
-                                                 : find_status(session);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return find_status(session);
+    if (errno != EPIPE)
+        cli_complain("write standard output: %s", strerror(errno));
+    return EXIT_SOME_FAILED;
 }
 
 static int run(struct session *session)

@@ -1,6 +1,7 @@
 """weir versions: what it says of tools, of an index, and of both together."""
 
 import os
+import pathlib
 import pty
 import select
 import sqlite3
@@ -9,6 +10,8 @@ import unittest
 
 from index_server import VersionsCase, answer, offered
 from weir_cli import WEIR, weir
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class States(VersionsCase):
@@ -88,6 +91,18 @@ class States(VersionsCase):
             self.assertEqual(self.versions(server, *names).returncode, plain)
             self.assertEqual(
                 self.versions(server, "--check", *names).returncode, check)
+
+    def test_a_report_that_cannot_be_written(self):
+        self.tools(current="1.2")
+        _, server = self.index({"current": offered("1.2")})
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [WEIR, "versions", "--index", server.url(""), "current"],
+                stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+                env=self.env)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, b"weir: write standard output: No space left on "
+                             b"device\n"))
 
     def test_nobody_there(self):
         self.tools(tool="1.0")
@@ -338,6 +353,15 @@ versions:
             done = self.versions(None, *self.settings("versions:\n  " + text))
             self.assertEqual(done.returncode, 2, text)
             self.assertIn(expected, done.stderr.decode(), text)
+
+    def test_the_public_address_stands_in_one_place(self):
+        public = b"pypi" + b".org"
+        found = [str(path.relative_to(ROOT)) for folder
+                 in ("cli", "docs", "examples", "include", "src", "tests")
+                 for path in (ROOT / folder).rglob("*")
+                 if path.suffix in (".c", ".h", ".1", ".md", ".py", ".yaml")
+                 and public in path.read_bytes()]
+        self.assertEqual(found, ["cli/versions/versions.h"])
 
     def test_bad_usage(self):
         for args, expected in (
