@@ -193,9 +193,11 @@ static bool choose(const struct arguments *arguments, struct session *session)
                       &arguments->requirements, &session->checks);
     else
         checks_choose_all(&session->tools, &session->checks);
-    if (session->checks.count == 0)
-        cli_complain("versions: there is no tool to check");
-    return session->checks.count > 0;
+    /* A requirements file may be empty. */
+    if (session->checks.count > 0 || arguments->has_requirements)
+        return true;
+    cli_complain("versions: there is no tool to check");
+    return false;
 }
 
 static int find_status(const struct session *session)

@@ -186,15 +186,16 @@ class Hanging(VersionsCase):
 
     def test_a_command_that_hangs_is_killed_with_all_its_processes(self):
         self.hanging_tool()
-        self.tools(quick="1.0")
-        _, server = self.index({"hangs": offered("1"), "quick": offered("1")})
-        report = self.report(server, "hangs", "quick", status=1,
-                             env={"WEIR_VERSIONS__COMMAND_TIMEOUT": "0.5"})
-        self.assertEqual(report["tools"]["quick"]["state"], "up_to_date")
+        pinned = self.write("r.txt", b"pinned==1.0\n")
+        _, server = self.index({"hangs": offered("1"), "pinned": offered("1")})
+        report = self.report(server, "hangs", "--requirements", pinned,
+                             status=1,
+                             env={"WEIR_VERSIONS__COMMAND_TIMEOUT": "2.5"})
+        self.assertEqual(report["tools"]["pinned"]["state"], "up_to_date")
         self.assertEqual(report["tools"]["hangs"]["state"],
                          "version_unreadable")
         self.assertEqual(report["tools"]["hangs"]["reason"],
-                         "hangs --version had not ended after 0.5 seconds")
+                         "hangs --version had not ended after 2.5 seconds")
         self.must_be_dead()
 
     def interrupt(self, which):
