@@ -184,6 +184,16 @@ class Retries(VersionsCase):
                     env={"WEIR_VERSIONS__RETRY_ATTEMPTS": "2"})
         self.assertEqual(len(index.asked), 2)
 
+    def test_a_server_that_asks_for_a_longer_delay_is_left_alone(self):
+        for longest, attempts in (("1", 2), ("0.5", 1)):
+            index, server = self.index({"tool": lambda asked: offered("1.0")
+                                        if asked else answer(
+                                            b"503 Busy", b"",
+                                            b"Retry-After: 1")})
+            self.states(server, "tool", status=0 if attempts == 2 else 1,
+                        env={"WEIR_VERSIONS__RETRY_MAX_DELAY": longest})
+            self.assertEqual(len(index.asked), attempts)
+
     def test_a_lost_connection_is_tried_again(self):
         self.tools(tool="1.0")
         said = [(b"", True), answer(b"200 OK", offered("1.0"))]
@@ -340,6 +350,8 @@ versions:
                 ("indx: x", "2:3: versions.indx: unknown key, did you mean "
                             "index?"),
                 ("command_timeout: 0", "versions.command_timeout: found 0"),
+                ("retry_backoff: 0.5", "found 0.5, expected a number from 1"),
+                ("retry_attempts: 0", "found 0, expected an integer from 1"),
                 ("tools: 5", "found 5, expected a mapping or a sequence"),
                 ("tools: [a/b]", "expected the name of a tool or package"),
                 ("tools: {a: {package: -a}}", "the name of a package"),
