@@ -52,8 +52,18 @@ static const struct section_key keys[] = {
     {.name = NULL},
 };
 
-const struct section versions_section = {"versions", keys,
-                                         sizeof(struct versions_options)};
+static weir_status check_section(const void *target, weir_error *err)
+{
+    const struct versions_options *options = target;
+    struct tools tools = {0};
+    const weir_status status = tools_load(options->tools, &tools, err);
+
+    tools_free(&tools);
+    return status;
+}
+
+const struct section versions_section = {
+    "versions", keys, sizeof(struct versions_options), check_section};
 
 /* What the command line says. */
 struct arguments {
@@ -172,6 +182,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 static bool load(const struct arguments *arguments, struct session *session)
 {
+    weir_error err; /* the section has been checked */
+
     session->settings = cli_load_settings(arguments->config);
     session->options = arguments->flags;
     if (!session->settings ||
@@ -182,7 +194,7 @@ static bool load(const struct arguments *arguments, struct session *session)
         session->options.index = arguments->index;
     session->options.pre |= arguments->pre;
     return index_is_good(session->options.index) &&
-           tools_load(session->options.tools, &session->tools);
+           tools_load(session->options.tools, &session->tools, &err) == WEIR_OK;
 }
 
 /* false: there is nothing to check, it has complained. */

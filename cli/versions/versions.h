@@ -51,8 +51,9 @@ struct tools {
     size_t count;
 };
 
-/* The usual tools, as the settings change them.  false: it has complained. */
-bool tools_load(const weir_node *node, struct tools *tools);
+/* The usual tools, as the settings change them; tools_free() in any case. */
+weir_status tools_load(const weir_node *node, struct tools *tools,
+                       weir_error *err);
 /* The tool of a name, which is one of a package and has no NUL; one that the
  * settings do not know has that name's package and `NAME --version`. */
 const struct tool *tools_get(struct tools *tools, const char *name);

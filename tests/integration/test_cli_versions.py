@@ -365,6 +365,8 @@ versions:
             done = self.versions(None, *self.settings("versions:\n  " + text))
             self.assertEqual(done.returncode, 2, text)
             self.assertIn(expected, done.stderr.decode(), text)
+            done = weir("config", *self.settings("versions:\n  " + text))
+            self.assertEqual(done.returncode, 0 if text == "tools: []" else 2)
 
     def test_the_public_address_stands_in_one_place(self):
         public = b"pypi" + b".org"
