@@ -82,9 +82,18 @@ enum offer_end {
     OFFER_MALFORMED
 };
 
+/* How a call to the index had no answer at all. */
+enum silence {
+    SILENCE_NONE,   /* it had one, or its connection was lost */
+    SILENCE_UNSURE, /* no connection, but it was not tried often enough */
+    SILENCE_TIMEOUT,
+    SILENCE_NO_HOST /* no connection could be made, however often */
+};
+
 /* What the index has. */
 struct offer {
     enum offer_end end;
+    enum silence silence;
     struct answer answer;
     char *etag;        /* of the answer; NULL: none */
     bool is_confirmed; /* an answer of before is still good (304) */

@@ -46,7 +46,7 @@ class States(VersionsCase):
         "dumb": ("version_unreadable", None, "1.0",
                  "found 'idea', expected a version"),
         "failing": ("version_unreadable", None, "1.0",
-                    "failing --version exit status 7: no licence"),
+                    "failing --version: exit status 7: no licence"),
         "only-pre": ("no_release", "1.0", None, None),
     }
 
@@ -115,12 +115,42 @@ class States(VersionsCase):
         self.assertEqual(report["installed"], "1.0")
         self.assertRegex(report["reason"], "refused .after 3 attempts.$")
 
+    def test_an_index_that_is_gone_is_not_asked_for_each(self):
+        _, server = self.index({})
+        gone = server.url("")
+        server.close()
+        path = self.write("r.txt", b"".join(b"a%d==1\n" % i
+                                            for i in range(500)))
+        tools = self.report(None, "--index", gone, "--requirements", path,
+                            status=1,
+                            env={"WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST":
+                                 "1"})["tools"]
+        asked = [tool for tool in tools.values() if tool["attempts"]]
+        passed = [tool for tool in tools.values() if not tool["attempts"]]
+        self.assertEqual(len(asked), 1)
+        self.assertEqual(asked[0]["attempts"], 3)
+        self.assertEqual({tool["reason"] for tool in passed},
+                         {"not asked: " + asked[0]["reason"]})
+
+    def test_lost_connections_do_not_hide_what_comes_later(self):
+        server = self.serve(lambda request: (
+            answer(b"200 OK", offered("1")) if b"/last/" in request
+            else (b"", True)))
+        path = self.write("r.txt", b"".join(
+            b"%s==1\n" % name for name in [*(b"a%d" % i for i in range(20)),
+                                           b"last"]))
+        states = self.states(server, "--requirements", path, status=1,
+                             env={"WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST":
+                                  "1"})
+        self.assertEqual(states.pop("last"), "up_to_date")
+        self.assertEqual(set(states.values()), {"index_unreachable"})
+
     def test_both_fail_and_both_are_told(self):
         self.tool("tool", "exit 1")
         _, server = self.index({})
         report = self.report(server, "tool", status=1)["tools"]["tool"]
         self.assertEqual(report["reason"], "HTTP status 404; installed "
-                         "version: tool --version exit status 1")
+                         "version: tool --version: exit status 1")
 
     def test_a_304_that_was_not_asked_for(self):
         _, server = self.index({"tool": answer(b"304 Not Modified")})

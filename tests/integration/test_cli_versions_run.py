@@ -195,7 +195,7 @@ class Hanging(VersionsCase):
         self.assertEqual(report["tools"]["hangs"]["state"],
                          "version_unreadable")
         self.assertEqual(report["tools"]["hangs"]["reason"],
-                         "hangs --version had not ended after 2.5 seconds")
+                         "hangs --version: had not ended after 2.5 seconds")
         self.must_be_dead()
 
     def interrupt(self, which):
