@@ -13,7 +13,7 @@ import time
 import unittest
 import urllib.request
 
-from index_server import VersionsCase, offered
+from index_server import VersionsCase, answer, offered
 from weir_cli import WEIR, make_cert
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -166,6 +166,46 @@ class Many(VersionsCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"index unreachable: ", done.stdout)
         self.assertIn(b"certificate", done.stdout)
+
+
+class Together(VersionsCase):
+    NAMES = ("a", "b", "c", "d")
+
+    def test_tools_and_index_are_asked_all_at_once(self):
+        # Each waits for all others, so nothing is done one after another.
+        for name in self.NAMES:
+            self.tool(name, f": >{self.path('at-' + name)}\n"
+                      + "".join(f"until [ -e {self.path('at-' + other)} ]; do "
+                                "/bin/sleep .01; done\n"
+                                for other in (*self.NAMES, "index"))
+                      + "echo 1.0")
+        everybody = threading.Barrier(len(self.NAMES))
+
+        def answer_together(_):
+            everybody.wait(timeout=30)
+            self.write("at-index", b"")
+            return answer(b"200 OK", offered("1.0"))
+
+        server = self.serve(answer_together)
+        self.assertEqual(self.states(server, *self.NAMES),
+                         dict.fromkeys(self.NAMES, "up_to_date"))
+
+    def test_an_index_that_never_answers_is_given_up(self):
+        release = threading.Event()
+        server = self.serve(lambda _: (release.wait() and b"", True))
+        self.addCleanup(release.set)
+        path = self.write("r.txt", b"".join(b"a%d==1\n" % i
+                                            for i in range(100)))
+        tools = self.report(
+            server, "--requirements", path, status=1,
+            env={"WEIR_HTTP_CONNECTION_POOL__TOTAL_TIMEOUT": "1",
+                 "WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST": "5"})["tools"]
+        asked = [tool for tool in tools.values() if tool["attempts"]]
+        self.assertGreaterEqual(len(asked), 10)
+        self.assertLessEqual(len(asked), 20)
+        self.assertEqual(
+            sum(tool["reason"].startswith("not asked: not done within")
+                for tool in tools.values()), len(tools) - len(asked))
 
 
 class Hanging(VersionsCase):
