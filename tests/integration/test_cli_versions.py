@@ -311,6 +311,17 @@ class Cache(VersionsCase):
         self.assertIn(b"up to date", done.stdout)
         self.assertIn(b"file/weir", done.stderr)
 
+    def test_a_damaged_row_is_replaced(self):
+        self.again()
+        for column, value in (("etag", "a\nb"), ("newest", "x" * 300),
+                              ("newest_pre", "no version")):
+            with sqlite3.connect(self.path("cache/weir/versions.db")) as store:
+                store.execute(f"UPDATE answers SET {column} = ?", [value])
+            store.close()
+            tools = self.again()["tools"]
+            self.assertEqual(tools["two"]["newest"], "2.0")
+            self.assertEqual(self.told.statuses(), ["200", "200"], column)
+
     def test_credentials_are_neither_kept_nor_shown(self):
         address = self.server.url("").replace("//", "//user:secret@")
         done = weir("versions", "--json", "--index", address, "one",
