@@ -5,6 +5,7 @@
 #include "providers/providers.h"
 
 const struct section *const cli_sections[] = {
+    &versions_section,
     &providers_section,
     NULL,
 };
