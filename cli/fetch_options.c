@@ -50,6 +50,9 @@ static const char help[] =
     "      --retry-max-delay S   longest delay, also of Retry-After\n"
     "      --breaker N           refuse an origin after N failures in a row\n"
     "      --breaker-open S      how long, until one request probes it\n"
+    "      --hedge [S]           a second request after S seconds without a\n"
+    "                            response; without S after what 95 % of the\n"
+    "                            responses of the origin took less than\n"
     "TLS\n"
     "      --cacert FILE         trust these certificates alone\n"
     "      --capath FOLDER       the same, a hashed folder\n"
@@ -105,6 +108,7 @@ static const struct option long_options[] = {
     {"retry-max-delay", required_argument, NULL, OPT_RETRY_MAX_DELAY},
     {"breaker", required_argument, NULL, OPT_BREAKER},
     {"breaker-open", required_argument, NULL, OPT_BREAKER_OPEN},
+    {"hedge", optional_argument, NULL, OPT_HEDGE},
     {"cacert", required_argument, NULL, OPT_CACERT},
     {"capath", required_argument, NULL, OPT_CAPATH},
     {"cert", required_argument, NULL, OPT_CERT},
@@ -313,6 +317,24 @@ static int check(const struct fetch_options *options)
     return -1;
 }
 
+static bool is_number(const char *text)
+{
+    char *end;
+
+    strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
+/* An argument that may be there: "--hedge=0.5", or a number that follows.  No
+ * URL is a number. */
+static const char *argument_of(int option, int argc, char **argv)
+{
+    if (option == OPT_HEDGE && !optarg && optind < argc &&
+        is_number(argv[optind]))
+        return argv[optind++];
+    return optarg;
+}
+
 int fetch_parse(int argc, char **argv, struct fetch_options *options)
 {
     int option;
@@ -342,7 +364,8 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
             continue;
         }
         if (take_flag(options, option) ||
-            fetch_take_pool_option(options, option, optarg))
+            fetch_take_pool_option(options, option,
+                                   argument_of(option, argc, argv)))
             continue;
         taken = take_text(options, option);
         if (taken >= 0)

@@ -8,6 +8,9 @@ enum {
     REDIRECTS_USUAL = 10
 };
 
+/* Until the usual time of an origin is known. */
+#define HEDGE_DELAY_USUAL 1.0
+
 /* Takes the argument of one option.  false: it has complained. */
 typedef bool change_fn(weir_pool_options *pool, const char *argument);
 
@@ -173,6 +176,18 @@ static bool set_breaker_open(weir_pool_options *pool, const char *argument)
                        &pool->breaker_open);
 }
 
+/* Without an argument: the origin's own, and until that is known what the
+ * settings say. */
+static bool set_hedge(weir_pool_options *pool, const char *argument)
+{
+    pool->hedge_p95 = !argument;
+    if (argument)
+        return cli_seconds("fetch", "--hedge", argument, &pool->hedge_delay);
+    if (pool->hedge_delay <= 0)
+        pool->hedge_delay = HEDGE_DELAY_USUAL;
+    return true;
+}
+
 static const struct {
     int option;
     change_fn *change;
@@ -198,6 +213,7 @@ static const struct {
     {OPT_RETRY_MAX_DELAY, set_retry_max_delay},
     {OPT_BREAKER, set_breaker},
     {OPT_BREAKER_OPEN, set_breaker_open},
+    {OPT_HEDGE, set_hedge},
 };
 
 /* One that was given. */

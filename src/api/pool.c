@@ -306,6 +306,10 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
     full.redirects = tally.redirects;
     full.retries_denied = tally.retries_denied;
     full.breaker_refusals = tally.breaker_refusals;
+    full.hedges = tally.hedges;
+    full.hedges_won = tally.hedges_won;
+    full.hedges_skipped = tally.hedges_skipped;
+    full.hedges_denied = tally.hedges_denied;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
 }

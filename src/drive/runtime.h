@@ -72,6 +72,10 @@ struct wr_tally {
     uint64_t redirects;
     uint64_t retries_denied;
     uint64_t breaker_refusals;
+    uint64_t hedges;
+    uint64_t hedges_won;
+    uint64_t hedges_skipped;
+    uint64_t hedges_denied;
     uint64_t bytes_sent;
     uint64_t bytes_received;
 };
