@@ -38,8 +38,13 @@ struct peer *peer_start_dante(void);
  * the name of a certificate in `certs`. */
 struct peer *peer_start_haproxy(const char *certs, const char *cert,
                                 unsigned short port);
+/* haproxy as a load balancer: plain HTTP, handed on to 127.0.0.1:`port`, with
+ * 503 for an answer as long as nobody listens there. */
+struct peer *peer_start_balancer(unsigned short port);
 
-/* Kills it, and starts it again on the same ports; false: it does not start. */
+/* Kills nginx; nobody listens on its ports then. */
+void peer_kill(struct peer *peer);
+/* The same, and starts it again on the same ports; false: it does not start. */
 bool peer_restart(struct peer *peer);
 /* Ends it by its process number and waits for it; NULL is allowed. */
 void peer_stop(struct peer *peer);
