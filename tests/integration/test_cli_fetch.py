@@ -119,6 +119,46 @@ http_connection_pool:
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"--hedge", done.stderr)
 
+    def test_a_breaker_by_rate(self):
+        server = self.serve(answers(ok(b"x"), head(b"500 Broken")))
+        done = weir("fetch", "--breaker-rate", "0.5", "--breaker-window", "60",
+                    "--breaker-min-requests", "4", *[server.url()] * 6,
+                    "--report", "json")
+        self.assertEqual([(r["error"] or {}).get("code")
+                          for r in reports(done)],
+                         [None] * 4 + ["WEIR_E_BREAKER_OPEN"] * 2)
+        for bad in ("1.5", "-1", "x", ""):
+            self.assertEqual(weir("fetch", "--breaker-rate", bad,
+                                  server.url()).returncode, 2)
+
+    def test_the_way_down_needs_to_be_allowed(self):
+        plain = self.serve(lambda _: ok(b"down"))
+        cert, key = self.make_cert()
+        secure = self.serve(
+            lambda _: head(b"302 F", b"Location: " + plain.url().encode()),
+            tls=self.tls_context(cert, key))
+        args = ["fetch", "-L", "--cacert", cert]
+        done = weir(*args, secure.url())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"from https to http", done.stderr)
+        done = weir(*args, "--redirect-downgrade", secure.url())
+        self.assertEqual((done.returncode, done.stdout), (0, b"down"))
+
+    def test_bounds_on_what_is_decoded(self):
+        zeros = bytes(4 << 20)
+        server = self.serve(lambda _: ok(gzip.compress(zeros),
+                                         b"Content-Encoding: gzip\r\n"))
+        args = ["fetch", "--compressed", server.url()]
+        done = weir(*args)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"max_decode_ratio", done.stderr)
+        done = weir(*args, "--max-decode-ratio", "10000")
+        self.assertEqual((done.returncode, done.stdout), (0, zeros))
+        done = weir(*args, "--max-decode-ratio", "10000", "--max-decoded",
+                    str(len(zeros) - 1))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"max_decoded", done.stderr)
+
     def test_compressed(self):
         body = gzip.compress(b"hello")
         server = self.serve(lambda _: ok(body, b"Content-Encoding: gzip\r\n"))
