@@ -60,6 +60,7 @@ static weir_status fill(struct weir_pool *pool,
         return status;
     wr_means_renew_surroundings(pool);
     wr_policy_from(&pool->options, &pool->policy);
+    pool->is_plain = wr_policy_is_plain(&pool->policy);
     pool->coding_limits = (struct wr_coding_limits){
         .max_output = pool->options.max_decoded,
         .max_ratio = pool->options.max_decode_ratio,

@@ -351,8 +351,9 @@ static weir_status take_locked(struct weir_pool *pool, struct wr_target *target,
     return status;
 }
 
-bool wr_take_granted_locked(struct weir_pool *pool,
-                            struct weir_response *response, uint64_t now_ns)
+static inline bool take_granted_locked(struct weir_pool *pool,
+                                       struct weir_response *response,
+                                       uint64_t now_ns)
 {
     wr_rouse_locked(pool, response->conn);
     wr_loop_detach_locked(response->conn);
@@ -381,9 +382,15 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
             return status;
         if (!response->has_rested)
             now_ns = wr_now();
-        if (wr_take_granted_locked(pool, response, now_ns))
+        if (take_granted_locked(pool, response, now_ns))
             return WEIR_OK;
     }
+}
+
+bool wr_take_granted_locked(struct weir_pool *pool,
+                            struct weir_response *response, uint64_t now_ns)
+{
+    return take_granted_locked(pool, response, now_ns);
 }
 
 /* --- a stale connection -------------------------------------------------- */

@@ -161,13 +161,13 @@ static weir_stage stage_in_line(const struct wr_loop *loop,
 static weir_stage stage_of(const struct wr_loop *loop,
                            const struct weir_call *call)
 {
+    if (call->state == WR_CALL_HEDGED && call->rival)
+        call = call->rival;
     if (call->state == WR_CALL_REDIALING)
         return call->dial ? wr_dial_stage(call->dial->dial)
                           : WEIR_STAGE_CONNECT;
     if (call->state == WR_CALL_DELAYED)
         return WEIR_STAGE_WAIT;
-    if (call->state == WR_CALL_HEDGED && call->rival)
-        return stage_of(loop, call->rival);
     if (call->state != WR_CALL_ACTIVE)
         return stage_in_line(loop, call);
     if (call->has_head)

@@ -85,6 +85,7 @@ struct weir_pool {
     struct wr_surroundings surroundings;
     struct wr_dial_means means;
     struct wr_policy policy;
+    bool is_plain; /* the policy */
     struct wr_coding_limits coding_limits;
     struct wr_tls_context *tls;
     struct wr_proxies *proxies; /* NULL = all is direct */

@@ -117,14 +117,15 @@ weir_status wr_sequel_begin_locked(struct weir_pool *pool,
     return admit_locked(pool, course, now_ns, ret_err);
 }
 
-weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
-                           struct wr_course **ret_course, weir_error *ret_err)
+static weir_status open_course(struct weir_pool *pool,
+                               struct weir_request *request,
+                               struct wr_course **ret_course,
+                               weir_error *ret_err)
 {
     const struct wr_policy policy = policy_of(pool, request);
     struct wr_course *course;
     weir_status status;
 
-    *ret_course = NULL;
     if (wr_policy_is_plain(&policy))
         return WEIR_OK;
     course = wr_course_new(&policy, request, wr_now());
@@ -138,6 +139,16 @@ weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
     else
         wr_sequel_close(pool, course, NULL, ret_err);
     return status;
+}
+
+weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
+                           struct wr_course **ret_course, weir_error *ret_err)
+{
+    *ret_course = NULL;
+    if (pool->is_plain && request->max_redirects < 0 && !request->retry.size &&
+        !request->hedge.size)
+        return WEIR_OK; /* the warm path */
+    return open_course(pool, request, ret_course, ret_err);
 }
 
 static void trace_breaker(struct weir_pool *pool,
