@@ -87,6 +87,13 @@ static void cancel_transfer(struct wr_loop *loop, struct weir_call *call,
     wr_call_drop_transfer(loop, call, ret_err);
 }
 
+static void forget_hedge(struct weir_pool *pool, const struct weir_call *call)
+{
+    pthread_mutex_lock(&pool->lock);
+    wr_hedge_forget_locked(call->course);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* Ends the hedge of a call whose first request has won, or that ends. */
 static void cancel_hedge(struct wr_loop *loop, struct weir_call *call,
                          bool has_won)
@@ -96,15 +103,12 @@ static void cancel_hedge(struct wr_loop *loop, struct weir_call *call,
     weir_error err;
 
     cancel_transfer(loop, hedge, &err);
-    if (was_sent) {
+    if (was_sent)
         wr_hedge_goes_on(
             loop->pool, call->course,
             &(struct wr_pair_end){.has_won = has_won, .err = &err});
-    } else {
-        pthread_mutex_lock(&loop->pool->lock);
-        wr_hedge_forget_locked(call->course);
-        pthread_mutex_unlock(&loop->pool->lock);
-    }
+    else
+        forget_hedge(loop->pool, call);
     end_hedge(loop, hedge);
 }
 
@@ -161,26 +165,34 @@ void wr_call_hedge_wins(struct wr_loop *loop, struct weir_call *hedge)
 
 /* --- failing ------------------------------------------------------------- */
 
+static void skip_hedge(struct weir_pool *pool, const struct weir_call *call)
+{
+    const char *skipped;
+
+    pthread_mutex_lock(&pool->lock);
+    skipped = wr_hedge_skip_locked(pool, call->course);
+    pthread_mutex_unlock(&pool->lock);
+    wr_hedge_trace(pool, call->course, call->response->number, skipped);
+}
+
 static void hedge_failed(struct wr_loop *loop, struct weir_call *hedge,
                          weir_error *err)
 {
     struct weir_pool *pool = loop->pool;
     struct weir_call *call = hedge->rival;
-    const char *skipped = NULL;
+    const bool was_sent = hedge->response != NULL;
 
     if (call->state == WR_CALL_HEDGED) {
         end_hedge(loop, hedge);
         wr_call_fail(loop, call, err);
         return;
     }
-    if (err->code == WEIR_E_ACQUIRE_TIMEOUT) {
-        pthread_mutex_lock(&pool->lock);
-        skipped = wr_hedge_skip_locked(pool, call->course);
-        pthread_mutex_unlock(&pool->lock);
-        wr_hedge_trace(pool, call->course, call->response->number, skipped);
-    } else {
+    if (!was_sent && err->code == WEIR_E_ACQUIRE_TIMEOUT)
+        skip_hedge(pool, call);
+    else if (!was_sent && wr_is_final(err->code))
+        forget_hedge(pool, call);
+    else
         wr_hedge_goes_on(pool, call->course, &(struct wr_pair_end){.err = err});
-    }
     end_hedge(loop, hedge);
 }
 

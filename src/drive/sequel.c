@@ -1,5 +1,6 @@
 #include "drive/sequel.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -95,6 +96,7 @@ static void leave_origin_locked(struct weir_pool *pool,
 {
     if (!course->origin)
         return;
+    assert(!course->has_hedge && !course->hedge_debt.has_retry);
     wr_debt_settle_locked(course, &course->debt, WR_OUTCOME_NEUTRAL, wr_now());
     wr_health_close(pool->health, course->origin);
     course->origin = NULL;

@@ -383,6 +383,7 @@ static void test_many_that_are_hedged_at_once(void **state)
     (void)state;
     options.trace = NULL;
     options.max_per_host = 6;
+    options.loops = 3;
     open_pool(&options);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_rounds,
