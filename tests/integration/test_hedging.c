@@ -195,6 +195,24 @@ static void test_the_second_fails_and_the_first_answers(void **state)
     check_hedges(1, 0);
 }
 
+static void test_both_fail_and_it_is_tried_again(void **state)
+{
+    weir_pool_options options = hedging(0.01);
+    struct outcome out;
+
+    (void)state;
+    options.retry_attempts = 2;
+    options.retry_delay = 0.01;
+    open_pool(&options);
+    origin_script(origin, 0, dies_as_first);
+    origin_script(origin, 1, dies_as_second);
+    origin_script(origin, 2, echoes);
+    get(pool, origin_url(origin, "/"), &out);
+    assert_answer(&out, "GET / 0");
+    assert_int_equal(figures_of(pool).retries, 1);
+    assert_int_equal(figures_of(pool).failures, 0);
+}
+
 /* An answer is an answer; whether it is good enough is for others to say. */
 static void test_what_wins_may_be_tried_again(void **state)
 {
@@ -537,6 +555,7 @@ int main(void)
         TEST(test_both_fail),
         TEST(test_the_first_fails_and_the_second_answers),
         TEST(test_the_second_fails_and_the_first_answers),
+        TEST(test_both_fail_and_it_is_tried_again),
         TEST(test_what_wins_may_be_tried_again),
         TEST(test_what_wins_may_be_a_redirect),
         cmocka_unit_test(test_time_limits_hold_for_both),

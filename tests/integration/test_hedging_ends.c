@@ -83,6 +83,92 @@ static void test_the_first_fails_while_the_hedge_is_dialled(void **state)
     check_hedges(0, 0);
 }
 
+/* --- what the program says is for both ------------------------------------ */
+
+/* A body that waits for the program when it is sent a second time. */
+struct producer {
+    unsigned runs; /* begun anew */
+    bool is_over;
+    bool has_waited;
+};
+
+static long produce(void *user, char *buf, size_t cap)
+{
+    struct producer *producer = user;
+
+    assert_true(cap >= 4);
+    if (producer->runs == 1 && !producer->has_waited) {
+        producer->has_waited = true;
+        origin_post(origin, AT_LAST);
+        return WEIR_BODY_LATER;
+    }
+    if (producer->is_over)
+        return 0;
+    producer->is_over = true;
+    memcpy(buf, "late", 4);
+    return 4;
+}
+
+static int rewind_producer(void *user)
+{
+    struct producer *producer = user;
+
+    producer->runs++;
+    producer->is_over = false;
+    return 0;
+}
+
+static void test_a_resume_reaches_the_hedge(void **state)
+{
+    struct producer producer = {.runs = 0};
+    weir_request *request = must_request("PUT", origin_url(origin, "/"));
+    struct witness witness;
+    struct runner runner;
+
+    (void)state;
+    origin_script(origin, 0, hangs);
+    origin_script(origin, 1, echoes);
+    weir_request_set_body_reader(request, WEIR_LENGTH_UNKNOWN, produce,
+                                 rewind_producer, &producer, NULL);
+    begin_witness(&witness);
+    start_runner(&runner, pool);
+    watch(&witness, pool, request, &see_all);
+    weir_request_free(request);
+    assert_true(origin_wait(origin, AT_LAST));
+    weir_call_resume(witness.call);
+    end_watch(&witness);
+    assert_answer(&witness.outcome, "PUT / 4");
+    stop_runner(&runner);
+    check_hedges(1, 1);
+}
+
+static void pause_it(struct witness *witness)
+{
+    weir_call_pause(witness->call);
+}
+
+/* Its body has come with its head, and waits. */
+static void test_a_hedge_that_wins_may_pause(void **state)
+{
+    struct witness witness;
+    struct runner runner;
+
+    (void)state;
+    origin_script(origin, 0, hangs);
+    origin_script(origin, 1, echoes);
+    begin_witness(&witness);
+    witness.act[AT_RESPONSE] = pause_it;
+    start_runner(&runner, pool);
+    watch_get(&witness, pool, origin_url(origin, "/"));
+    assert_true(await_seen(&witness, AT_RESPONSE, 1));
+    assert_int_equal(witness.seen[AT_BODY], 0);
+    weir_call_resume(witness.call);
+    end_watch(&witness);
+    assert_answer(&witness.outcome, "GET / 0");
+    stop_runner(&runner);
+    check_hedges(1, 1);
+}
+
 /* --- cancelled, closed --------------------------------------------------- */
 
 static void is_cancelled_when(unsigned signal, const char *url)
@@ -407,6 +493,8 @@ int main(void)
         TEST(test_the_dial_of_a_hedge_fails),
         TEST(test_the_first_wins_while_the_hedge_is_dialled),
         TEST(test_the_first_fails_while_the_hedge_is_dialled),
+        TEST(test_a_resume_reaches_the_hedge),
+        TEST(test_a_hedge_that_wins_may_pause),
         TEST(test_cancelled_while_both_are_under_way),
         TEST(test_cancelled_while_the_second_is_left),
         TEST(test_cancelled_while_the_hedge_is_dialled),
