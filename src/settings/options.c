@@ -108,6 +108,9 @@ const struct wr_option wr_option_table[] = {
         "fewer in the window say nothing"),
     ROW(breaker_open, SECONDS, 0, DBL_MAX, true, false,
         "from opening to the first probe"),
+    ROW(hedge_delay, SECONDS, 0, DBL_MAX, false, false,
+        "from a request sent to a second one; 0 = none"),
+    FLAG(hedge_p95, false, "the origin's 95th percentile once it is known"),
     {.name = NULL},
 };
 
