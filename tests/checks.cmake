@@ -18,6 +18,9 @@ weir_check(check_layers_selftest ${Python3_EXECUTABLE}
 weir_check(check_symbols_selftest ${Python3_EXECUTABLE}
     ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_symbols.py)
 
+weir_check(check_reliability_selftest ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_reliability.py)
+
 # The layout test is decided by the compiler.
 add_executable(abi_layout abi/layout.c)
 target_link_libraries(abi_layout PRIVATE weir_flags)

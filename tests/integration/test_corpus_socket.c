@@ -258,6 +258,7 @@ static void test_every_case_of_the_corpus(void **state)
         bad += !run(&corpus.cases[i]);
     }
     print_message("%u of %zu cases, %u differ\n", run_count, corpus.count, bad);
+    print_message("# cases responses %u\n", run_count);
     assert_true(run_count > corpus.count / 2);
     assert_int_equal(bad, 0);
 }

@@ -422,7 +422,7 @@ static void test_each_case_comes_out_as_it_states(void **state)
         run_whole(&corpus.cases[i]);
         failures += check(&whole);
     }
-    print_message("%zu cases\n", corpus.count);
+    print_message("# cases responses %zu\n", corpus.count);
     assert_int_equal(failures, 0);
     assert_true(corpus.count >= 150);
 }
@@ -437,12 +437,14 @@ static void test_byte_by_byte_comes_out_the_same(void **state)
         run_pieces(&corpus.cases[i], 0, 1);
         failures += compare(&corpus.cases[i], "step", 1);
     }
+    print_message("# cases byte-by-byte %zu\n", corpus.count);
     assert_int_equal(failures, 0);
 }
 
 static void test_split_at_every_position_comes_out_the_same(void **state)
 {
     unsigned failures = 0;
+    size_t splits = 0;
 
     (void)state;
     for (size_t i = 0; i < corpus.count; i++) {
@@ -452,8 +454,10 @@ static void test_split_at_every_position_comes_out_the_same(void **state)
         for (size_t at = 1; at < one->bytes.len; at++) {
             run_pieces(one, at, one->bytes.len);
             failures += compare(one, "split at", at);
+            splits++;
         }
     }
+    print_message("# cases splits %zu\n", splits);
     assert_int_equal(failures, 0);
 }
 
@@ -494,6 +498,7 @@ static void test_mutations_do_not_depend_on_the_split_either(void **state)
         ROUNDS = 40
     };
     unsigned failures = 0;
+    size_t mutations = 0;
 
     (void)state;
     for (size_t i = 0; i < corpus.count * ROUNDS; i++) {
@@ -514,7 +519,9 @@ static void test_mutations_do_not_depend_on_the_split_either(void **state)
                    1 + next_random() % one.bytes.len);
         failures += compare(&one, "mutation, split", i);
         free(one.bytes.data);
+        mutations++;
     }
+    print_message("# cases mutations %zu\n", mutations);
     assert_int_equal(failures, 0);
 }
 
