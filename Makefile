@@ -8,7 +8,11 @@ CONFIGURE ?=
 TESTS ?=
 ARGS ?=
 
-.PHONY: help run test lint format install bench docs clean configure build
+# For each fuzz target, and how many run at a time (empty: one a processor).
+FUZZ_SECONDS ?= 30
+FUZZ_JOBS ?=
+
+.PHONY: help run test lint format install bench docs clean configure build fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 15
@@ -48,6 +52,13 @@ bench: ## the pool's core, and warm requests beside libcurl's
 	build/release/bench/pool_ops
 	python3 bench/warm_get.py build/release
 	python3 bench/loop_get.py build/release
+
+fuzz: ## every fuzz target, FUZZ_SECONDS=30 each (one: TARGETS="url")
+	@$(DEPS) test
+	@cmake --preset fuzz $(CONFIGURE) >/dev/null
+	@cmake --build --preset fuzz
+	@scripts/fuzz --seconds "$(FUZZ_SECONDS)" --jobs "$(FUZZ_JOBS)" \
+	    build/fuzz $(TARGETS)
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

@@ -3,11 +3,13 @@
  * does not, but both repeat quotes that follow one another in single quotes:
  * such a text has not the length that the library tells, so it is refused.  And
  * both take stack and time without bound for a block scalar of very many lines,
- * hence the look at the size before all. */
+ * hence the look at the size before all.  An iterator also gives up on a block
+ * scalar of a few blanks at the end of a file. */
 #include "settings/yaml_text.h"
 
 #ifdef WEIR_HAVE_YAML
 
+#include <stdint.h>
 #include <string.h>
 
 #include <libfyaml.h>
@@ -22,7 +24,8 @@ static bool is_long(struct fy_token *token)
             end->line - start->line > WR_LINES_MAX);
 }
 
-/* Copies what an iterator goes through, as far as there is room. */
+/* Copies what an iterator goes through, as far as there is room.  *ret_len is
+ * SIZE_MAX when it gives up.  false: out of memory. */
 static bool copy_chunks(struct fy_token *token, char *text, size_t *ret_len)
 {
     struct fy_token_iter *iter = fy_token_iter_create(token);
@@ -39,8 +42,8 @@ static bool copy_chunks(struct fy_token *token, char *text, size_t *ret_len)
         len += chunk->len;
     }
     fy_token_iter_destroy(iter);
-    *ret_len = len;
-    return !failed;
+    *ret_len = failed ? SIZE_MAX : len;
+    return true;
 }
 
 bool wr_yaml_text(struct fy_token *token, char text[WR_TEXT_MAX],
