@@ -123,7 +123,7 @@ static inline bool run_step_head(struct run *run)
         run->interim_count < RUN_INTERIM_MAX) {
         run->interim[run->interim_count++] = run->head.status;
         run_consume(run, len);
-        wr_head_init(&run->head, &run->mode.limits, run->refs);
+        wr_head_again(&run->head);
         return true;
     }
     run->reason_len = run->head.reason_len < sizeof run->reason

@@ -16,15 +16,20 @@
 #include "guard.h"
 #include "response_run.h"
 
+enum {
+    CASES_MIN = 500
+};
+
 static struct corpus corpus;
 static struct guard room;
 
 static struct run_mode mode_of(const struct corpus_case *one)
 {
     return (struct run_mode){
-        {one->status_line ? one->status_line : 8192,
-         one->section ? one->section : 262144,
-         one->field_limit ? one->field_limit : WR_FIELDS_INLINE, one->strict},
+        {.status_line = one->status_line ? one->status_line : 8192,
+         .section = one->section ? one->section : 262144,
+         .fields = one->field_limit ? one->field_limit : WR_FIELDS_INLINE,
+         .strict = one->strict},
         one->head,
         one->cut};
 }
@@ -186,7 +191,53 @@ static void test_each_case_comes_out_as_it_states(void **state)
     }
     print_message("# cases responses %zu\n", corpus.count);
     assert_int_equal(failures, 0);
-    assert_true(corpus.count >= 150);
+    assert_true(corpus.count >= CASES_MIN);
+}
+
+/* Each case says where its rule is from, and, if it is a response at all,
+ * whether the connection may be used again. */
+static void test_each_case_says_what_it_must(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    for (size_t i = 0; i < corpus.count; i++) {
+        const struct corpus_case *wanted = &corpus.cases[i];
+
+        EXPECT(wanted->source && strstr(wanted->source, "RFC "), "no source");
+        EXPECT(wanted->error || wanted->reuse >= 0, "no word on reuse");
+    }
+    assert_int_equal(failures, 0);
+}
+
+static bool is_same_case(const struct corpus_case *a,
+                         const struct corpus_case *b)
+{
+    return a->bytes.len == b->bytes.len && a->head == b->head &&
+           a->strict == b->strict && a->cut == b->cut &&
+           a->status_line == b->status_line && a->section == b->section &&
+           a->field_limit == b->field_limit &&
+           (a->bytes.len == 0 ||
+            memcmp(a->bytes.data, b->bytes.data, a->bytes.len) == 0);
+}
+
+/* A case that is there twice is one. */
+static void test_no_two_cases_are_the_same(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    for (size_t i = 0; i < corpus.count; i++) {
+        const struct corpus_case *wanted = &corpus.cases[i];
+
+        for (size_t k = 0; k < i; k++) {
+            const struct corpus_case *other = &corpus.cases[k];
+
+            EXPECT(!is_same_case(wanted, other), "the same as %s:%u",
+                   other->file, other->line);
+        }
+    }
+    assert_int_equal(failures, 0);
 }
 
 static void test_byte_by_byte_comes_out_the_same(void **state)
@@ -306,6 +357,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_case_comes_out_as_it_states),
+        cmocka_unit_test(test_each_case_says_what_it_must),
+        cmocka_unit_test(test_no_two_cases_are_the_same),
         cmocka_unit_test(test_byte_by_byte_comes_out_the_same),
         cmocka_unit_test(test_split_at_every_position_comes_out_the_same),
         cmocka_unit_test(test_mutations_do_not_depend_on_the_split_either),
