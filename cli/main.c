@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"fetch", "fetch URLs through one pool", cli_fetch},
 
+    {"versions", "are my tools up to date?", cli_versions},
     {"bench", "measure what the pool is worth", cli_bench},
     {"config", "show every setting and where it came from", cli_config},
 };
