@@ -8,12 +8,16 @@
 
 enum {
     MOST_BYTES = 1 << 20,
-    MUTATIONS = 200, /* of each seed */
-    PREFIXES = 64,   /* of each seed, at most */
+    SEEDS_MAX = 4096,
+    ENOUGH = 6000, /* mutations in all, but of each seed ... */
+    MUTATIONS_MIN = 10,
+    MUTATIONS_MAX = 200,
+    PREFIXES = 20, /* of each seed, at most */
 };
 
 static unsigned long tried;
-static unsigned long seeds;
+static char *paths[SEEDS_MAX];
+static unsigned seeds;
 static uint32_t seed = 20251128;
 
 static uint32_t next_random(void)
@@ -63,17 +67,25 @@ static size_t mutate(uint8_t *bytes, size_t len)
     return len;
 }
 
+static unsigned mutations_of_each(void)
+{
+    const unsigned each = ENOUGH / seeds;
+
+    if (each < MUTATIONS_MIN)
+        return MUTATIONS_MIN;
+    return each < MUTATIONS_MAX ? each : MUTATIONS_MAX;
+}
+
 static void run_seed(const uint8_t *data, size_t len)
 {
     const size_t step = 1 + len / PREFIXES;
     uint8_t *copy = malloc(len + 4);
 
     CHECK(copy != NULL);
-    seeds++;
     try_input(data, len);
     for (size_t prefix = 0; prefix < len; prefix += step)
         try_input(data, prefix);
-    for (int n = 0; n < MUTATIONS; n++) {
+    for (unsigned n = mutations_of_each(); n > 0; n--) {
         if (len)
             memcpy(copy, data, len);
         try_input(copy, mutate(copy, len));
@@ -101,14 +113,22 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static void run_path(const char *path)
+static void add_seed(const char *path)
+{
+    CHECK(seeds < SEEDS_MAX);
+    paths[seeds] = strdup(path);
+    CHECK(paths[seeds] != NULL);
+    seeds++;
+}
+
+static void collect(const char *path)
 {
     struct dirent **entries = NULL;
     struct stat status;
     int count;
 
     if (stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
-        run_file(path);
+        add_seed(path);
         return;
     }
     count = scandir(path, &entries, is_visible, alphasort);
@@ -121,7 +141,7 @@ static void run_path(const char *path)
 
         snprintf(name, sizeof name, "%s/%s", path, entries[i]->d_name);
         free(entries[i]);
-        run_path(name);
+        collect(name);
     }
     free(entries);
 }
@@ -129,7 +149,11 @@ static void run_path(const char *path)
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        run_path(argv[i]);
-    printf("# cases seeds %lu\n# cases inputs %lu\n", seeds, tried);
+        collect(argv[i]);
+    for (unsigned i = 0; i < seeds; i++) {
+        run_file(paths[i]);
+        free(paths[i]);
+    }
+    printf("# cases seeds %u\n# cases inputs %lu\n", seeds, tried);
     return seeds ? 0 : 1;
 }
