@@ -85,6 +85,11 @@ class Page(unittest.TestCase):
         self.assertIn("| Nothing is lost. | `test_one`, `test_two` (bodies) "
                       "| 55 | 1 |\n", page)
 
+    def test_a_run_that_is_named_twice_fails_once(self):
+        promise, = reliability.read_promises(
+            "## A\nB.\n    test_one: bytes\n    test_one: other\n")
+        self.assertEqual(reliability.judge(promise, self.outcomes)[2], "1")
+
     def test_what_did_not_run_is_named(self):
         page = reliability.render(self.promises, self.outcomes[:3], [("x", 3)])
         self.assertIn("| 50 (not run: test_two) | 1 |\n", page)
