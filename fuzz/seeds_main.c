@@ -9,9 +9,9 @@
 enum {
     MOST_BYTES = 1 << 20,
     SEEDS_MAX = 4096,
-    ENOUGH = 6000, /* mutations in all, but of each seed ... */
+    ENOUGH = 3000, /* mutations in all, but of each seed ... */
     MUTATIONS_MIN = 10,
-    MUTATIONS_MAX = 200,
+    MUTATIONS_MAX = 60,
     PREFIXES = 20, /* of each seed, at most */
 };
 
