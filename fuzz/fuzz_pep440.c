@@ -7,6 +7,7 @@
 #include "versions/pep440.h"
 #include "versions/requirement.h"
 
+#ifdef WITHOUT_COMMAND
 /* All that these parts want of the rest of the command. */
 void *cli_alloc(size_t size)
 {
@@ -15,6 +16,7 @@ void *cli_alloc(size_t size)
     CHECK(memory != NULL);
     return memory;
 }
+#endif
 
 enum {
     VERSIONS_MAX = 3
