@@ -3,8 +3,7 @@
  * does not, but both repeat quotes that follow one another in single quotes:
  * such a text has not the length that the library tells, so it is refused.  And
  * both take stack and time without bound for a block scalar of very many lines,
- * hence the look at the size before all.  An iterator also gives up on a block
- * scalar of a few blanks at the end of a file. */
+ * hence the look at the size before all. */
 #include "settings/yaml_text.h"
 
 #ifdef WEIR_HAVE_YAML

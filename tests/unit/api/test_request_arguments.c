@@ -65,8 +65,7 @@ static void test_setters_need_a_request(void **state)
     assert_missing(
         weir_request_set_body_reader(NULL, 0, read_nothing, NULL, NULL, &err),
         "request");
-    assert_missing(weir_request_set_expect_continue(NULL, 1, &err),
-                   "request");
+    assert_missing(weir_request_set_expect_continue(NULL, 1, &err), "request");
     assert_missing(weir_request_set_timeout(NULL, WEIR_TIMEOUT_TOTAL, 1, &err),
                    "request");
     assert_missing(weir_request_set_decompress(NULL, true, &err), "request");
@@ -181,7 +180,10 @@ static void test_policies_out_of_range(void **state)
 static int make(void **state)
 {
     (void)state;
-    return weir_request_new("GET", "http://example.org/", &request, NULL);
+    return weir_request_new("GET", "http://example.org/", &request, NULL) ==
+                   WEIR_OK
+               ? 0
+               : -1;
 }
 
 static int drop(void **state)
