@@ -127,7 +127,4 @@ bool whole_open(struct whole_file *file, const char *path);
 /* Keeps it or throws it away.  false: it has complained. */
 bool whole_close(struct whole_file *file, bool keep);
 
-/* The -v lines. */
-void fetch_trace(void *user, const weir_trace_event *event);
-
 #endif

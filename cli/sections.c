@@ -2,7 +2,10 @@
  * config` shows them. */
 #include "section.h"
 
+#include "providers/providers.h"
+
 const struct section *const cli_sections[] = {
     &versions_section,
+    &providers_section,
     NULL,
 };

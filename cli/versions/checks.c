@@ -65,7 +65,6 @@ void checks_choose(struct tools *tools, char *const *names,
 {
     struct choice choice = {.checks = ret_checks};
     struct known *known;
-    struct known *next;
 
     *ret_checks = (struct checks){0};
     for (char *const *name = names; *name; name++)
@@ -73,10 +72,14 @@ void checks_choose(struct tools *tools, char *const *names,
     for (size_t i = 0; i < requirements->count; i++)
         add(&choice, tools_get(tools, requirements->list[i].name),
             requirements->list[i].pin);
-    HASH_ITER (hh, choice.known, known, next) {
-        HASH_DEL(choice.known, known);
+    known = choice.known;
+    HASH_CLEAR(hh, choice.known);
+    while (known) { /* the table is gone, its items are still in a row */
+        struct known *next = known->hh.next;
+
         free(known->key);
         free(known);
+        known = next;
     }
 }
 

@@ -13,9 +13,11 @@
 
 #include "command.h"
 
-#include "cli.h"
+#include "../cli.h"
 
-extern char **environ;
+enum {
+    PIPE_BYTES = 65536 /* pipe(7) */
+};
 
 /* One stream of the program. */
 struct stream {
@@ -60,14 +62,16 @@ static void close_stream(struct stream *stream)
     close_fd(&stream->write_fd);
 }
 
-/* Takes what is there; closes the stream at its end. */
+/* Takes what is there, and no more than a pipe holds: a flood never ends.
+ * Closes the stream at its end. */
 static void read_stream(struct stream *stream)
 {
     char bytes[4096];
-    ssize_t got;
+    size_t taken = 0;
 
-    while (stream->read_fd >= 0) {
-        got = read(stream->read_fd, bytes, sizeof bytes);
+    while (stream->read_fd >= 0 && taken < PIPE_BYTES) {
+        ssize_t got = read(stream->read_fd, bytes, sizeof bytes);
+
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
@@ -76,6 +80,7 @@ static void read_stream(struct stream *stream)
             close_fd(&stream->read_fd);
             return;
         }
+        taken += (size_t)got;
         if ((size_t)got > COMMAND_OUTPUT_MAX - stream->len)
             got = (ssize_t)(COMMAND_OUTPUT_MAX - stream->len);
         memcpy(stream->text + stream->len, bytes, (size_t)got);
@@ -223,7 +228,7 @@ static void conclude(struct child *child, double limit_s,
     else if (output->end == COMMAND_TIMED_OUT)
         snprintf(output->why, sizeof output->why,
                  "had not ended after %g seconds", limit_s);
-    else
+    else if (output->end == COMMAND_STOPPED)
         snprintf(output->why, sizeof output->why, "was stopped");
     if (is_blank(&child->out)) {
         output->text = child->err.text;
@@ -248,8 +253,11 @@ void command_run(char *const *argv, double limit_s, int stop_fd,
     close_fd(&child.err.write_fd);
     if (error == 0) {
         child.pidfd = pidfd_open(child.pid, 0);
-        ret_output->end = child.pidfd < 0 ? COMMAND_STOPPED
-                                          : attend(&child, limit_s, stop_fd);
+        if (child.pidfd >= 0)
+            ret_output->end = attend(&child, limit_s, stop_fd);
+        else
+            snprintf(ret_output->why, sizeof ret_output->why, "pidfd_open: %s",
+                     strerror(errno));
         conclude(&child, limit_s, ret_output);
         close_fd(&child.pidfd);
     } else {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "progress.h"
+#include "../progress.h"
 #include "versions.h"
 
 enum {
@@ -13,6 +13,7 @@ enum {
 /* A question on its way. */
 struct question {
     struct check *check;
+    long max_attempts;
     void (*on_end)(void *user);
     void *user;
 };
@@ -61,14 +62,39 @@ static void refuse(struct offer *offer, enum offer_end end, const char *why)
     snprintf(offer->why, sizeof offer->why, "%s", why);
 }
 
+static enum silence find_silence(const weir_error *err, long max_attempts)
+{
+    const bool is_connecting =
+        err->stage == WEIR_STAGE_RESOLVE || err->stage == WEIR_STAGE_CONNECT ||
+        err->stage == WEIR_STAGE_PROXY || err->stage == WEIR_STAGE_TLS;
+
+    switch (err->error_class) {
+    case WEIR_CLASS_RESOLVE:
+    case WEIR_CLASS_CONNECT:
+    case WEIR_CLASS_TLS:
+        break;
+    case WEIR_CLASS_TIME:
+        if (!is_connecting)
+            return SILENCE_TIMEOUT;
+        break;
+    default:
+        return SILENCE_NONE;
+    }
+    return err->attempts >= max_attempts || err->error_class == WEIR_CLASS_TLS
+               ? SILENCE_NO_HOST
+               : SILENCE_UNSURE;
+}
+
 /* A server that breaks its protocol has answered, if badly. */
-static void take_error(struct offer *offer, const weir_error *err)
+static void take_error(struct offer *offer, const weir_error *err,
+                       long max_attempts)
 {
     const bool is_malformed = err->code == WEIR_E_PROTOCOL ||
                               err->code == WEIR_E_CODING ||
                               err->code == WEIR_E_LIMIT;
 
     offer->attempts = err->attempts ? err->attempts : 1;
+    offer->silence = find_silence(err, max_attempts);
     refuse(offer, is_malformed ? OFFER_MALFORMED : OFFER_UNREACHABLE,
            err->message);
 }
@@ -144,7 +170,7 @@ static void on_done(void *user, weir_call *call, weir_response *response,
 
     (void)call;
     if (error)
-        take_error(offer, error);
+        take_error(offer, error, question->max_attempts);
     else
         take_response(offer, response);
     tell_attempts(offer);
@@ -175,8 +201,9 @@ static weir_status set_up(weir_request *request,
     if (status == WEIR_OK)
         status =
             weir_request_add_field(request, "Accept", "application/json", err);
-    if (status == WEIR_OK && etag && !options->refresh)
-        status = weir_request_set_validators(request, etag, NULL, err);
+    /* One from a damaged cache, which cannot be sent, is not asked for. */
+    if (etag)
+        weir_request_set_validators(request, etag, NULL, NULL);
     return status;
 }
 
@@ -206,11 +233,14 @@ bool index_ask(weir_pool *pool, const struct versions_options *options,
     weir_request *request = make_request(options, check, &err);
     bool has_begun;
 
-    *question = (struct question){check, on_end, user};
+    *question = (struct question){.check = check,
+                                  .max_attempts = options->retry_attempts,
+                                  .on_end = on_end,
+                                  .user = user};
     has_begun = request && weir_submit(pool, request, &handlers, question, NULL,
                                        &err) == WEIR_OK;
     if (!has_begun) {
-        take_error(&check->offer, &err);
+        take_error(&check->offer, &err, options->retry_attempts);
         free(question);
     }
     weir_request_free(request);

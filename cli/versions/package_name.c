@@ -2,7 +2,7 @@
 
 #include "package_name.h"
 
-#include "cli.h"
+#include "../cli.h"
 
 static bool is_alphanumeric(char c)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table.h"
+#include "../table.h"
 #include "versions.h"
 
 static const char *const ids[] = {

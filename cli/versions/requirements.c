@@ -7,10 +7,11 @@
 #include "requirement.h"
 #include "requirements.h"
 
-#include "cli.h"
+#include "../cli.h"
 
 enum {
-    MAX_LINE_BYTES = 1 << 20
+    MAX_LINE_BYTES = 1 << 20,
+    MAX_DEPTH = 32 /* of files that include one another */
 };
 
 /* A file that is being read, and the one that includes it. */
@@ -19,8 +20,9 @@ struct reading {
     FILE *file;
     struct stat identity;
     const struct reading *includer; /* NULL: named on the command line */
-    unsigned line;                  /* of what was read last */
-    unsigned first_line;            /* of the joined line */
+    int depth;
+    unsigned line;       /* of what was read last */
+    unsigned first_line; /* of the joined line */
     struct requirements *requirements;
 };
 
@@ -51,6 +53,8 @@ static void add(struct requirements *requirements,
     added->pin =
         line->pin ? cli_format("%.*s", (int)line->pin_len, line->pin) : NULL;
 }
+
+/* NOLINTBEGIN(misc-no-recursion): at most MAX_DEPTH deep */
 
 /* A path in a file is relative to the folder of that file. */
 static bool include(const struct reading *reading, const char *path, size_t len)
@@ -213,10 +217,14 @@ static bool refuse(const char *path, const struct reading *includer,
 static bool read_file(const char *path, const struct reading *includer,
                       struct requirements *requirements)
 {
-    struct reading reading = {
-        .path = path, .includer = includer, .requirements = requirements};
+    struct reading reading = {.path = path,
+                              .includer = includer,
+                              .depth = includer ? includer->depth + 1 : 1,
+                              .requirements = requirements};
     bool is_good = false;
 
+    if (reading.depth > MAX_DEPTH)
+        return refuse(path, includer, "too many files that include another");
     reading.file = fopen(path, "re");
     if (!reading.file)
         return refuse(path, includer, strerror(errno));
@@ -229,6 +237,8 @@ static bool read_file(const char *path, const struct reading *includer,
     fclose(reading.file);
     return is_good;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 bool requirements_read(const char *path, struct requirements *requirements)
 {

@@ -10,12 +10,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../progress.h"
 #include "command.h"
-#include "progress.h"
 #include "versions.h"
 
 enum {
-    MAX_WORKERS = 8 /* commands at a time */
+    MAX_WORKERS = 8,  /* commands at a time */
+    MAX_TIMEOUTS = 10 /* of an index that has not answered yet */
 };
 
 struct run {
@@ -28,6 +29,9 @@ struct run {
     size_t next_command;
     size_t under_way; /* calls, workers, and the main thread as it starts */
     bool is_stopped;
+    bool has_answered; /* the index has, or it took a connection at least */
+    size_t timeouts;
+    const char *given_up; /* on the index: why; NULL: it is asked */
 };
 
 /* A call to the index, and whose it is. */
@@ -78,11 +82,42 @@ static struct check *take(struct run *run, size_t *next)
 
 static void ask_next(struct run *run);
 
+/* An index that cannot be reached is not asked for all the rest; but as long as
+ * it answers anything, no question is given up because of another. */
+static void note_silence(struct run *run, const struct offer *offer)
+{
+    pthread_mutex_lock(&run->lock);
+    if (offer->silence == SILENCE_NONE)
+        run->has_answered = true;
+    else if (offer->silence == SILENCE_TIMEOUT)
+        run->timeouts++;
+    if (!run->has_answered && !run->given_up &&
+        (offer->silence == SILENCE_NO_HOST || run->timeouts >= MAX_TIMEOUTS))
+        run->given_up = offer->why;
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* true: the index is not to be asked any more, and the offer says why. */
+static bool is_given_up(struct run *run, struct offer *offer)
+{
+    const char *why;
+
+    pthread_mutex_lock(&run->lock);
+    why = run->given_up;
+    pthread_mutex_unlock(&run->lock);
+    if (!why)
+        return false;
+    offer->end = OFFER_UNREACHABLE;
+    snprintf(offer->why, sizeof offer->why, "not asked: %s", why);
+    return true;
+}
+
 static void on_end(void *user)
 {
     struct errand *errand = user;
     struct run *run = errand->run;
 
+    note_silence(run, &errand->check->offer);
     close_question(errand->check);
     free(errand);
     ask_next(run);
@@ -95,8 +130,13 @@ static void ask_next(struct run *run)
     struct check *check;
 
     while ((check = take(run, &run->next_offer)) != NULL) {
-        struct errand *errand = cli_alloc(sizeof *errand);
+        struct errand *errand;
 
+        if (is_given_up(run, &check->offer)) {
+            close_question(check);
+            continue;
+        }
+        errand = cli_alloc(sizeof *errand);
         *errand = (struct errand){run, check};
         enter(run);
         if (index_ask(run->program->pool, run->options, check, on_end, errand))
@@ -127,16 +167,17 @@ static void take_version(struct installed *installed, const char *text,
     }
 }
 
-/* "NAME --version had not ended after 10 seconds". */
+/* "NAME --version: had not ended after 10 seconds". */
 static void tell_command(struct installed *installed, const struct tool *tool,
                          const char *why)
 {
     size_t len = 0;
 
     for (char *const *word = tool->argv; *word && len < 100; word++)
-        len += (size_t)snprintf(installed->why + len,
-                                sizeof installed->why - len, "%.60s ", *word);
-    snprintf(installed->why + len, sizeof installed->why - len, "%s", why);
+        len +=
+            (size_t)snprintf(installed->why + len, sizeof installed->why - len,
+                             "%s%.60s", len ? " " : "", *word);
+    snprintf(installed->why + len, sizeof installed->why - len, ": %s", why);
 }
 
 static void ask_tool(const struct run *run, struct check *check)

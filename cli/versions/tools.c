@@ -89,8 +89,9 @@ static bool set_pattern(struct tool *tool, const char *pattern, char *message,
 
 static struct tool *add(struct tools *tools, const char *name)
 {
-    struct tool **list =
-        realloc(tools->list, (tools->count + 1) * sizeof *tools->list);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers */
+    const size_t size = (tools->count + 1) * sizeof *tools->list;
+    struct tool **list = realloc(tools->list, size);
     struct tool *tool = cli_alloc(sizeof *tool);
 
     if (!list) {
@@ -148,8 +149,8 @@ static void remove_tool(struct tools *tools, const char *name)
         return;
     free_tool(tools->list[at]);
     tools->count--;
-    memmove(tools->list + at, tools->list + at + 1,
-            (tools->count - at) * sizeof *tools->list);
+    for (size_t i = at; i < tools->count; i++)
+        tools->list[i] = tools->list[i + 1];
 }
 
 /* --- settings ------------------------------------------------------------- */
@@ -268,11 +269,9 @@ static weir_status read_sequence(const weir_node *node, struct tools *tools,
     return WEIR_OK;
 }
 
-bool tools_load(const weir_node *node, struct tools *tools)
+weir_status tools_load(const weir_node *node, struct tools *tools,
+                       weir_error *err)
 {
-    weir_status status = WEIR_OK;
-    weir_error err;
-
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         struct tool *tool = add(tools, usual[i].name);
         char message[100];
@@ -281,15 +280,10 @@ bool tools_load(const weir_node *node, struct tools *tools)
             set_pattern(tool, usual[i].pattern, message, sizeof message);
     }
     if (!node)
-        return true;
+        return WEIR_OK;
     if (weir_node_get_kind(node) == WEIR_NODE_SEQUENCE)
-        status = read_sequence(node, tools, &err);
-    else if (weir_node_get_kind(node) == WEIR_NODE_MAPPING)
-        status = read_mapping(node, tools, &err);
-    else
-        status =
-            weir_node_complain(node, &err, "a mapping or a sequence of tools");
-    if (status != WEIR_OK)
-        cli_complain("%s", err.message);
-    return status == WEIR_OK;
+        return read_sequence(node, tools, err);
+    if (weir_node_get_kind(node) == WEIR_NODE_MAPPING)
+        return read_mapping(node, tools, err);
+    return weir_node_complain(node, err, "a mapping or a sequence of tools");
 }

@@ -1,11 +1,12 @@
 /* weir versions: are my tools up to date? */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../progress.h"
 #include "package_name.h"
-#include "progress.h"
 #include "versions.h"
 
 enum {
@@ -51,8 +52,18 @@ static const struct section_key keys[] = {
     {.name = NULL},
 };
 
-const struct section versions_section = {"versions", keys,
-                                         sizeof(struct versions_options)};
+static weir_status check_section(const void *target, weir_error *err)
+{
+    const struct versions_options *options = target;
+    struct tools tools = {0};
+    const weir_status status = tools_load(options->tools, &tools, err);
+
+    tools_free(&tools);
+    return status;
+}
+
+const struct section versions_section = {
+    "versions", keys, sizeof(struct versions_options), check_section};
 
 /* What the command line says. */
 struct arguments {
@@ -171,6 +182,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 static bool load(const struct arguments *arguments, struct session *session)
 {
+    weir_error err; /* the section has been checked */
+
     session->settings = cli_load_settings(arguments->config);
     session->options = arguments->flags;
     if (!session->settings ||
@@ -181,7 +194,7 @@ static bool load(const struct arguments *arguments, struct session *session)
         session->options.index = arguments->index;
     session->options.pre |= arguments->pre;
     return index_is_good(session->options.index) &&
-           tools_load(session->options.tools, &session->tools);
+           tools_load(session->options.tools, &session->tools, &err) == WEIR_OK;
 }
 
 /* false: there is nothing to check, it has complained. */
@@ -192,9 +205,11 @@ static bool choose(const struct arguments *arguments, struct session *session)
                       &arguments->requirements, &session->checks);
     else
         checks_choose_all(&session->tools, &session->checks);
-    if (session->checks.count == 0)
-        cli_complain("versions: there is no tool to check");
-    return session->checks.count > 0;
+    /* A requirements file may be empty. */
+    if (session->checks.count > 0 || arguments->has_requirements)
+        return true;
+    cli_complain("versions: there is no tool to check");
+    return false;
 }
 
 static int find_status(const struct session *session)
@@ -225,8 +240,11 @@ static int report(const struct session *session, weir_pool *pool)
         versions_print_json(&session->options, &session->checks, &figures);
     else
         versions_print_table(&session->options, &session->checks, &figures);
-    return fflush(stdout) != 0 || ferror(stdout) ? EXIT_SOME_FAILED
-                                                 : find_status(session);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return find_status(session);
+    if (errno != EPIPE)
+        cli_complain("write standard output: %s", strerror(errno));
+    return EXIT_SOME_FAILED;
 }
 
 static int run(struct session *session)
@@ -257,7 +275,7 @@ static int run(struct session *session)
 
 int cli_versions(int argc, char **argv, const char *config)
 {
-    struct arguments arguments = {.config = config};
+    struct arguments arguments = {.config = config, .names = argv + argc};
     struct session session = {.settings = NULL};
     int status = parse(argc, argv, &arguments);
 

@@ -9,12 +9,12 @@
 #include <regex.h>
 #include <stdatomic.h>
 
+#include "../cli.h"
+#include "../program.h"
+#include "../section.h"
+#include "../store.h"
 #include "answer.h"
-#include "cli.h"
-#include "program.h"
 #include "requirements.h"
-#include "section.h"
-#include "store.h"
 
 /* The one place that knows where packages of Python are listed. */
 #define VERSIONS_INDEX "https://pypi.org"
@@ -51,8 +51,9 @@ struct tools {
     size_t count;
 };
 
-/* The usual tools, as the settings change them.  false: it has complained. */
-bool tools_load(const weir_node *node, struct tools *tools);
+/* The usual tools, as the settings change them; tools_free() in any case. */
+weir_status tools_load(const weir_node *node, struct tools *tools,
+                       weir_error *err);
 /* The tool of a name, which is one of a package and has no NUL; one that the
  * settings do not know has that name's package and `NAME --version`. */
 const struct tool *tools_get(struct tools *tools, const char *name);
@@ -81,9 +82,18 @@ enum offer_end {
     OFFER_MALFORMED
 };
 
+/* How a call to the index had no answer at all. */
+enum silence {
+    SILENCE_NONE,   /* it had one, or its connection was lost */
+    SILENCE_UNSURE, /* no connection, but it was not tried often enough */
+    SILENCE_TIMEOUT,
+    SILENCE_NO_HOST /* no connection could be made, however often */
+};
+
 /* What the index has. */
 struct offer {
     enum offer_end end;
+    enum silence silence;
     struct answer answer;
     char *etag;        /* of the answer; NULL: none */
     bool is_confirmed; /* an answer of before is still good (304) */

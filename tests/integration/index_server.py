@@ -71,6 +71,7 @@ class VersionsCase(Case):
         os.mkdir(self.path("bin"))
         self.env = {"XDG_CACHE_HOME": self.path("cache"),
                     "PATH": self.path("bin"),
+                    "WEIR_VERSIONS__INDEX": "http://127.0.0.1:1",
                     "WEIR_VERSIONS__RETRY_DELAY": "0.01"}
 
     def tool(self, name, script):

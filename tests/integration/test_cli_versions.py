@@ -1,6 +1,7 @@
 """weir versions: what it says of tools, of an index, and of both together."""
 
 import os
+import pathlib
 import pty
 import select
 import sqlite3
@@ -9,6 +10,8 @@ import unittest
 
 from index_server import VersionsCase, answer, offered
 from weir_cli import WEIR, weir
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class States(VersionsCase):
@@ -43,7 +46,7 @@ class States(VersionsCase):
         "dumb": ("version_unreadable", None, "1.0",
                  "found 'idea', expected a version"),
         "failing": ("version_unreadable", None, "1.0",
-                    "failing --version exit status 7: no licence"),
+                    "failing --version: exit status 7: no licence"),
         "only-pre": ("no_release", "1.0", None, None),
     }
 
@@ -89,6 +92,18 @@ class States(VersionsCase):
             self.assertEqual(
                 self.versions(server, "--check", *names).returncode, check)
 
+    def test_a_report_that_cannot_be_written(self):
+        self.tools(current="1.2")
+        _, server = self.index({"current": offered("1.2")})
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [WEIR, "versions", "--index", server.url(""), "current"],
+                stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+                env=self.env)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, b"weir: write standard output: No space left on "
+                             b"device\n"))
+
     def test_nobody_there(self):
         self.tools(tool="1.0")
         _, server = self.index({})
@@ -100,12 +115,42 @@ class States(VersionsCase):
         self.assertEqual(report["installed"], "1.0")
         self.assertRegex(report["reason"], "refused .after 3 attempts.$")
 
+    def test_an_index_that_is_gone_is_not_asked_for_each(self):
+        _, server = self.index({})
+        gone = server.url("")
+        server.close()
+        path = self.write("r.txt", b"".join(b"a%d==1\n" % i
+                                            for i in range(500)))
+        tools = self.report(None, "--index", gone, "--requirements", path,
+                            status=1,
+                            env={"WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST":
+                                 "1"})["tools"]
+        asked = [tool for tool in tools.values() if tool["attempts"]]
+        passed = [tool for tool in tools.values() if not tool["attempts"]]
+        self.assertEqual(len(asked), 1)
+        self.assertEqual(asked[0]["attempts"], 3)
+        self.assertEqual({tool["reason"] for tool in passed},
+                         {"not asked: " + asked[0]["reason"]})
+
+    def test_lost_connections_do_not_hide_what_comes_later(self):
+        server = self.serve(lambda request: (
+            answer(b"200 OK", offered("1")) if b"/last/" in request
+            else (b"", True)))
+        path = self.write("r.txt", b"".join(
+            b"%s==1\n" % name for name in [*(b"a%d" % i for i in range(20)),
+                                           b"last"]))
+        states = self.states(server, "--requirements", path, status=1,
+                             env={"WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST":
+                                  "1"})
+        self.assertEqual(states.pop("last"), "up_to_date")
+        self.assertEqual(set(states.values()), {"index_unreachable"})
+
     def test_both_fail_and_both_are_told(self):
         self.tool("tool", "exit 1")
         _, server = self.index({})
         report = self.report(server, "tool", status=1)["tools"]["tool"]
         self.assertEqual(report["reason"], "HTTP status 404; installed "
-                         "version: tool --version exit status 1")
+                         "version: tool --version: exit status 1")
 
     def test_a_304_that_was_not_asked_for(self):
         _, server = self.index({"tool": answer(b"304 Not Modified")})
@@ -168,6 +213,16 @@ class Retries(VersionsCase):
         self.states(server, "tool", status=1,
                     env={"WEIR_VERSIONS__RETRY_ATTEMPTS": "2"})
         self.assertEqual(len(index.asked), 2)
+
+    def test_a_server_that_asks_for_a_longer_delay_is_left_alone(self):
+        for longest, attempts in (("1", 2), ("0.5", 1)):
+            index, server = self.index({"tool": lambda asked: offered("1.0")
+                                        if asked else answer(
+                                            b"503 Busy", b"",
+                                            b"Retry-After: 1")})
+            self.states(server, "tool", status=0 if attempts == 2 else 1,
+                        env={"WEIR_VERSIONS__RETRY_MAX_DELAY": longest})
+            self.assertEqual(len(index.asked), attempts)
 
     def test_a_lost_connection_is_tried_again(self):
         self.tools(tool="1.0")
@@ -256,6 +311,17 @@ class Cache(VersionsCase):
         self.assertIn(b"up to date", done.stdout)
         self.assertIn(b"file/weir", done.stderr)
 
+    def test_a_damaged_row_is_replaced(self):
+        self.again()
+        for column, value in (("etag", "a\nb"), ("newest", "x" * 300),
+                              ("newest_pre", "no version")):
+            with sqlite3.connect(self.path("cache/weir/versions.db")) as store:
+                store.execute(f"UPDATE answers SET {column} = ?", [value])
+            store.close()
+            tools = self.again()["tools"]
+            self.assertEqual(tools["two"]["newest"], "2.0")
+            self.assertEqual(self.told.statuses(), ["200", "200"], column)
+
     def test_credentials_are_neither_kept_nor_shown(self):
         address = self.server.url("").replace("//", "//user:secret@")
         done = weir("versions", "--json", "--index", address, "one",
@@ -325,6 +391,8 @@ versions:
                 ("indx: x", "2:3: versions.indx: unknown key, did you mean "
                             "index?"),
                 ("command_timeout: 0", "versions.command_timeout: found 0"),
+                ("retry_backoff: 0.5", "found 0.5, expected a number from 1"),
+                ("retry_attempts: 0", "found 0, expected an integer from 1"),
                 ("tools: 5", "found 5, expected a mapping or a sequence"),
                 ("tools: [a/b]", "expected the name of a tool or package"),
                 ("tools: {a: {package: -a}}", "the name of a package"),
@@ -338,6 +406,17 @@ versions:
             done = self.versions(None, *self.settings("versions:\n  " + text))
             self.assertEqual(done.returncode, 2, text)
             self.assertIn(expected, done.stderr.decode(), text)
+            done = weir("config", *self.settings("versions:\n  " + text))
+            self.assertEqual(done.returncode, 0 if text == "tools: []" else 2)
+
+    def test_the_public_address_stands_in_one_place(self):
+        public = b"pypi" + b".org"
+        found = [str(path.relative_to(ROOT)) for folder
+                 in ("cli", "docs", "examples", "include", "src", "tests")
+                 for path in (ROOT / folder).rglob("*")
+                 if path.suffix in (".c", ".h", ".1", ".md", ".py", ".yaml")
+                 and public in path.read_bytes()]
+        self.assertEqual(found, ["cli/versions/versions.h"])
 
     def test_bad_usage(self):
         for args, expected in (
@@ -395,6 +474,11 @@ git+https://example.org/x.git
         self.assertEqual(list(states), ["c", "a", "b"])
         self.assertEqual(index.names(), ["a", "b", "b", "c"])
 
+    def test_an_empty_file(self):
+        path = self.write("r.txt", b"# nothing yet\n")
+        report = self.report(None, "--requirements", path)
+        self.assertEqual((report["tools"], report["requests"]), ({}, 0))
+
     def test_every_wrong_line_is_told(self):
         path = self.write("r.txt", b"good==1.0\nbad=1.0\n\n\\\nworse==\\\n"
                           b"x\n-r missing.txt\n-r r.txt\nwith\0nul\n")
@@ -443,14 +527,14 @@ class Terminal(VersionsCase):
         return seen
 
     def test_a_bar_and_colours(self):
-        # The bar comes after half a second, with the first that is done then.
+        # The bar comes with what happens after half a second.
         self.tool("slow", "/bin/sleep 0.7; echo 1.0")
         self.tool("slower", "/bin/sleep 1.2; echo 1.0")
         _, server = self.index({"slow": offered("1.0"),
                                 "slower": offered("1.0")})
         seen = self.on_terminal(server, "slow", "slower")
         self.assertIn(b"] ", seen)
-        self.assertIn(b"1 of 2, ", seen)
+        self.assertRegex(seen, rb"[012] of 2, ")
         self.assertIn(b"\033[32mup to date\033[0m", seen)
         self.assertLess(seen.rindex(b"\033[K"), seen.index(b"TOOL"))
         seen = self.on_terminal(server, "--no-progress", "slow", "slower",

@@ -120,6 +120,15 @@ static void test_a_flood_is_bounded(void **state)
     free(output.text);
 }
 
+static void test_a_flood_without_end_is_cut_off_at_the_limit(void **state)
+{
+    struct command_output output = run_script("exec yes", 0.2, -1);
+
+    (void)state;
+    assert_int_equal(output.end, COMMAND_TIMED_OUT);
+    free(output.text);
+}
+
 /* What a killed program has left: it holds the write end of a pipe, which ends
  * once all of its group are dead. */
 static void must_be_dead(int read_end)
@@ -237,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_bad_ends_say_why),
         cmocka_unit_test(test_programs_that_cannot_be_run),
         cmocka_unit_test(test_a_flood_is_bounded),
+        cmocka_unit_test(test_a_flood_without_end_is_cut_off_at_the_limit),
         cmocka_unit_test(test_the_whole_group_is_killed_at_the_limit),
         cmocka_unit_test(test_it_stops_when_told),
         cmocka_unit_test(test_the_end_of_the_program_is_the_end),
