@@ -10,7 +10,12 @@ CONFIGURE ?=
 TESTS ?=
 ARGS ?=
 
-.PHONY: help run test lint format install bench docs clean configure build
+# For each fuzz target, and how many run at a time (empty: one a processor).
+FUZZ_SECONDS ?= 30
+FUZZ_JOBS ?=
+
+.PHONY: help run test lint format install bench docs clean configure build fuzz \
+    coverage valgrind reliability
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 15
@@ -49,6 +54,29 @@ bench: ## weir beside other clients; writes docs/performance.md (ARGS=...)
 	@$(MAKE) --no-print-directory build
 	$(PYTHON) bench/compare.py build/release --json build/bench.json $(ARGS)
 	$(PYTHON) bench/report.py build/bench.json docs
+
+fuzz: ## every fuzz target, FUZZ_SECONDS=30 each (one: TARGETS="url")
+	@$(DEPS) test
+	@cmake --preset fuzz $(CONFIGURE) >/dev/null
+	@cmake --build --preset fuzz
+	@scripts/fuzz --seconds "$(FUZZ_SECONDS)" --jobs "$(FUZZ_JOBS)" \
+	    build/fuzz $(TARGETS)
+
+coverage: ## how many lines of src/ the tests run: at least 92 %
+	@$(DEPS) all
+	@cmake --preset coverage $(CONFIGURE) >/dev/null
+	@cmake --build build/coverage
+	@scripts/coverage build/coverage
+
+valgrind: ## the unit tests under valgrind (one: TESTS="-R name")
+	@$(DEPS) test
+	@cmake --preset valgrind $(CONFIGURE) >/dev/null
+	@cmake --build build/valgrind --target unit_tests
+	@scripts/run-tests build/valgrind -L unit $(TESTS)
+
+# Of all runs whose reports lie in build/.
+reliability: ## docs/reliability.md: promises, tests, cases, failures
+	@scripts/reliability $(sort $(wildcard build/*/tests.xml))
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

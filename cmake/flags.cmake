@@ -29,6 +29,11 @@ else()
     target_link_options(weir_flags INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
+# What libFuzzer is led by; the programs in fuzz/ link the rest of it.
+if(WEIR_FUZZ)
+    target_compile_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # Programs are position independent too, where the linker can do it.
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)

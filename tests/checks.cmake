@@ -18,6 +18,24 @@ weir_check(check_layers_selftest ${Python3_EXECUTABLE}
 weir_check(check_symbols_selftest ${Python3_EXECUTABLE}
     ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_symbols.py)
 
+weir_check(check_security ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_security.py)
+weir_check(check_reliability ${Python3_EXECUTABLE} ${scripts}/reliability
+    --check ${PROJECT_BINARY_DIR})
+weir_check(check_reliability_selftest ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_reliability.py)
+
+if(CMAKE_BUILD_TYPE MATCHES Rel)
+    set(hardened $<TARGET_FILE:weir_shared> $<TARGET_FILE:weir_static>)
+    if(TARGET weir_command)
+        list(APPEND hardened $<TARGET_FILE:weir_command>)
+    endif()
+    weir_check(check_hardening ${Python3_EXECUTABLE}
+        ${scripts}/check-hardening ${hardened})
+endif()
+weir_check(check_hardening_selftest ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/checks/test_hardening.py)
+
 # The layout test is decided by the compiler.
 add_executable(abi_layout abi/layout.c)
 target_link_libraries(abi_layout PRIVATE weir_flags)

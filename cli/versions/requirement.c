@@ -300,7 +300,16 @@ static void read_name(struct rest *rest, struct requirement_line *line)
     }
 }
 
-void requirement_read(const char *line, struct requirement_line *ret_line)
+/* The line may hold anything, and what is said of it goes to a terminal. */
+static void hide_controls(char *why)
+{
+    for (; *why; why++) {
+        if ((unsigned char)*why < ' ' || *why == 0x7f)
+            *why = '?';
+    }
+}
+
+static void read_line(const char *line, struct requirement_line *ret_line)
 {
     struct rest rest = {line, end_of(line)};
 
@@ -323,4 +332,10 @@ void requirement_read(const char *line, struct requirement_line *ret_line)
         return;
     }
     read_name(&rest, ret_line);
+}
+
+void requirement_read(const char *line, struct requirement_line *ret_line)
+{
+    read_line(line, ret_line);
+    hide_controls(ret_line->why);
 }

@@ -183,7 +183,7 @@ static enum wr_step take_interim(struct wr_exchange *ex, size_t head_len,
     if (ex->head.status == 100)
         ex->is_held = false;
     wr_buf_drop(&ex->in, head_len);
-    wr_head_init(&ex->head, &ex->limits, ex->fields);
+    wr_head_again(&ex->head);
     return WR_STEP_WAIT;
 }
 

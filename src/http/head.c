@@ -456,6 +456,15 @@ void wr_head_init(struct wr_head *head, const struct wr_head_limits *limits,
                              .state = STATE_PREFIX};
 }
 
+void wr_head_again(struct wr_head *head)
+{
+    const struct wr_head_facts interim = head->facts;
+
+    wr_head_init(head, head->limits, head->fields);
+    head->facts.lenient = interim.lenient;
+    head->facts.connection_close = interim.connection_close;
+}
+
 void wr_trailers_init(struct wr_head *head, const struct wr_head_limits *limits,
                       struct wr_field_ref *fields)
 {

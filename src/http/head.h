@@ -84,6 +84,10 @@ enum wr_parse_result {
 /* Gets ready for a head.  Both pointers are borrowed until parsing ends. */
 void wr_head_init(struct wr_head *head, const struct wr_head_limits *limits,
                   struct wr_field_ref *fields);
+/* Gets ready for the head behind that of an interim response, which has been
+ * parsed.  What made the connection doubtful stays: facts.lenient and
+ * facts.connection_close (protocol-rules 2.9, 2.10, 2.12). */
+void wr_head_again(struct wr_head *head);
 /* Gets ready for a trailer section: as a head whose status line is done.
  * Framing fields in it are kept as fields and change no facts; only
  * facts.lenient may be set, by an obs-fold: close after.  A bare LF is refused,

@@ -104,6 +104,37 @@ static bool append_encoded(struct wr_buf *out, struct wr_slice bytes)
     return true;
 }
 
+/* A zone may hold any byte (RFC 6874); what is not unreserved is encoded. */
+static bool append_zone(struct wr_buf *out, struct wr_slice zone)
+{
+    for (; zone.len > 0; zone.data++, zone.len--) {
+        const char c = *zone.data;
+        const bool is_plain = wr_is_letter(c) || wr_is_digit(c) ||
+                              (c != '\0' && strchr("-._~", c));
+
+        if (is_plain ? !wr_buf_append(out, &c, 1)
+                     : !wr_buf_append_format(out, "%%%02X", (unsigned char)c))
+            return false;
+    }
+    return true;
+}
+
+/* Host and port as a URL has them: with the zone, which the Host field must not
+ * have, so that what is resolved against it reaches the same host. */
+static bool append_authority(struct wr_buf *out, const struct wr_url *url)
+{
+    struct wr_slice rest = url->authority;
+    struct wr_slice zone = url->host;
+
+    cut(&zone, span_before(zone, "%"));
+    if (url->host_kind != WR_HOST_IPV6 || zone.len == 0)
+        return append(out, rest);
+    cut(&zone, 1);
+    return append(out, cut(&rest, span_before(rest, "]"))) &&
+           wr_buf_append_text(out, "%25") && append_zone(out, zone) &&
+           append(out, rest);
+}
+
 /* --- dot segments ----------------------------------------------------------
  */
 
@@ -235,7 +266,8 @@ weir_status wr_url_resolve(const struct wr_url *base, struct wr_slice reference,
                             "it has user information, which a server must not "
                             "send");
     if (!wr_buf_append_text(out, tls ? "https://" : "http://") ||
-        !append(out, ref.authority.data ? ref.authority : base->authority) ||
+        !(ref.authority.data ? append(out, ref.authority)
+                             : append_authority(out, base)) ||
         !append_path(out, base, &ref) || !append_query(out, base, &ref))
         return wr_error_no_memory(ret_err);
     return WEIR_OK;
@@ -244,7 +276,7 @@ weir_status wr_url_resolve(const struct wr_url *base, struct wr_slice reference,
 bool wr_url_print(const struct wr_url *url, struct wr_buf *out)
 {
     return wr_buf_append_text(out, url->tls ? "https://" : "http://") &&
-           append(out, url->authority) && append(out, url->target);
+           append_authority(out, url) && append(out, url->target);
 }
 
 bool wr_url_same_origin(const struct wr_url *a, const struct wr_url *b)

@@ -80,7 +80,7 @@ enum wr_parse_result wr_connect_take(struct wr_tunnel *tunnel, weir_error *err)
                                   "more than %d interim responses",
                                   (int)INTERIM_MAX);
         wr_buf_drop(&tunnel->in, len);
-        wr_head_init(&tunnel->head, &tunnel->limits, tunnel->fields);
+        wr_head_again(&tunnel->head);
         if (tunnel->in.len == 0)
             return WR_PARSE_MORE;
     }

@@ -8,6 +8,7 @@
 
 #include <libfyaml.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "settings/section.h"
 #include "settings/text.h"
@@ -337,6 +338,34 @@ static weir_status check_root(struct wr_node **root, weir_error *err)
                        "found %s, expected a mapping", found);
 }
 
+/* The last line is blanks and has no end. */
+static bool ends_in_blanks(const char *text, size_t len)
+{
+    size_t at = len;
+
+    while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\t'))
+        at--;
+    return at < len && (at == 0 || text[at - 1] == '\n');
+}
+
+/* In a block scalar of such blanks the library judges by memory that it has not
+ * set; with a line end behind them it does not, and they mean the same. */
+static weir_status parse_ended(struct builder *builder, const char *text,
+                               size_t len)
+{
+    struct wr_buf ended = {0};
+    weir_status status;
+
+    if (!ends_in_blanks(text, len))
+        return parse(builder, text, len);
+    if (wr_buf_append(&ended, text, len) && wr_buf_append(&ended, "\n", 1))
+        status = parse(builder, ended.data, ended.len);
+    else
+        status = wr_error_no_memory(builder->err);
+    wr_buf_done(&ended);
+    return status;
+}
+
 bool wr_yaml_is_built(void)
 {
     return true;
@@ -358,7 +387,7 @@ weir_status wr_yaml_read(struct wr_tree *tree, const char *layer,
     builder->tree = tree;
     builder->err = err;
     builder->place = (struct wr_place){.layer = layer, .line = 1, .column = 1};
-    status = parse(builder, text, len);
+    status = parse_ended(builder, text, len);
     root = builder->root;
     wr_free(builder);
     if (status == WEIR_OK)

@@ -8,6 +8,7 @@
 
 #ifdef WEIR_HAVE_YAML
 
+#include <stdint.h>
 #include <string.h>
 
 #include <libfyaml.h>
@@ -22,7 +23,8 @@ static bool is_long(struct fy_token *token)
             end->line - start->line > WR_LINES_MAX);
 }
 
-/* Copies what an iterator goes through, as far as there is room. */
+/* Copies what an iterator goes through, as far as there is room.  *ret_len is
+ * SIZE_MAX when it gives up.  false: out of memory. */
 static bool copy_chunks(struct fy_token *token, char *text, size_t *ret_len)
 {
     struct fy_token_iter *iter = fy_token_iter_create(token);
@@ -39,8 +41,8 @@ static bool copy_chunks(struct fy_token *token, char *text, size_t *ret_len)
         len += chunk->len;
     }
     fy_token_iter_destroy(iter);
-    *ret_len = len;
-    return !failed;
+    *ret_len = failed ? SIZE_MAX : len;
+    return true;
 }
 
 bool wr_yaml_text(struct fy_token *token, char text[WR_TEXT_MAX],

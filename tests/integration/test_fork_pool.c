@@ -1,5 +1,6 @@
 /* fork(), design.md 4.7: the child drops silently what it has inherited, and
  * starts empty; the parent's connections stay as they are.  Over TLS. */
+#include "child.h"
 #include "nginx.h"
 
 #include <dirent.h>
@@ -52,7 +53,7 @@ static int tear_down(void **state)
     do {                                                                       \
         if (!(condition)) {                                                    \
             print_error("child: %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            _exit(1);                                                          \
+            end_child(1);                                                      \
         }                                                                      \
     } while (0)
 
@@ -65,7 +66,7 @@ static void run_child(void (*body)(void *), void *user)
     if (pid == 0) {
         alarm(PATIENCE_S);
         body(user);
-        _exit(0);
+        end_child(0);
     }
     assert_true(pid > 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -310,6 +310,7 @@ static void random_operations_agree_with_the_model(void **state)
     (void)state;
     print_message("seed %llu (replay with WEIR_SEED), 4 times %d operations\n",
                   (unsigned long long)seed, OPERATIONS);
+    print_message("# cases operations %d\n", 4 * OPERATIONS);
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
         run(&rules[i], i);
 }

@@ -11,6 +11,7 @@ struct reader {
     struct corpus *corpus;
     struct corpus_case *now; /* the case that "## " began, or NULL */
     const char *file;
+    char *source; /* of the file's cases */
     unsigned line;
     enum {
         PROSE,
@@ -131,10 +132,23 @@ static void begin_case(struct reader *reader, const char *name)
     reader->now = &corpus->cases[corpus->count++];
     *reader->now = (struct corpus_case){.file = reader->file,
                                         .line = reader->line,
+                                        .source = reader->source,
                                         .name = must(strdup(name)),
                                         .offset = -1,
                                         .reuse = -1,
                                         .keep_alive = -1};
+}
+
+/* "# Title (source)", once a file. */
+static void take_source(struct reader *reader, const char *line)
+{
+    const char *open = strrchr(line, '(');
+    const char *close = open ? strchr(open, ')') : NULL;
+
+    if (reader->source || !close)
+        complain(reader, "no source, or a second one: %s", line);
+    else
+        reader->source = must(strndup(open + 1, (size_t)(close - open - 1)));
 }
 
 /* One word behind "```response". */
@@ -263,6 +277,8 @@ static void take_line(struct reader *reader, char *line)
     case PROSE:
         if (strncmp(line, "## ", 3) == 0)
             begin_case(reader, line + 3);
+        else if (strncmp(line, "# ", 2) == 0)
+            take_source(reader, line);
         return;
     case RESPONSE:
         unescape(reader, &reader->now->bytes, line, strlen(line),
@@ -294,6 +310,7 @@ static bool load_file(struct corpus *corpus, const char *folder,
     file = fopen(path, "r");
     if (!file) {
         perror(path);
+        corpus->file_count++;
         return false;
     }
     while ((len = getline(&line, &cap, file)) >= 0) {
@@ -306,6 +323,7 @@ static bool load_file(struct corpus *corpus, const char *folder,
         complain(&reader, "a block without an end");
     free(line);
     fclose(file);
+    corpus->sources[corpus->file_count++] = reader.source;
     return reader.is_good;
 }
 
@@ -329,10 +347,11 @@ bool corpus_load(struct corpus *corpus, const char *folder)
         return false;
     }
     corpus->files = must(calloc((size_t)count, sizeof *corpus->files));
+    corpus->sources = must(calloc((size_t)count, sizeof *corpus->sources));
     for (int i = 0; i < count; i++) {
         char *name = must(strdup(entries[i]->d_name));
 
-        corpus->files[corpus->file_count++] = name;
+        corpus->files[corpus->file_count] = name;
         is_good = load_file(corpus, folder, name) && is_good;
         free(entries[i]);
     }
@@ -358,9 +377,12 @@ void corpus_free(struct corpus *corpus)
         free_fields(&one->fields);
         free_fields(&one->trailers);
     }
-    for (size_t i = 0; i < corpus->file_count; i++)
+    for (size_t i = 0; i < corpus->file_count; i++) {
         free(corpus->files[i]);
+        free(corpus->sources[i]);
+    }
     free(corpus->cases);
     free(corpus->files);
+    free(corpus->sources);
     *corpus = (struct corpus){0};
 }

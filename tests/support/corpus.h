@@ -30,6 +30,8 @@ struct corpus_case {
     const char *file; /* its last part: "chunked.md" */
     unsigned line;    /* where the case begins in it */
     char *name;
+    const char *source; /* "RFC 9112 section 4, rule 2.18": what is in brackets
+                         * behind the last "# "; NULL: nothing */
 
     /* what happens: the peer sends these bytes and closes */
     struct corpus_bytes bytes;
@@ -61,6 +63,7 @@ struct corpus {
     struct corpus_case *cases;
     size_t count;
     char **files; /* names, which the cases point to */
+    char **sources;
     size_t file_count;
 };
 

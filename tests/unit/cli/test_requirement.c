@@ -233,6 +233,22 @@ static void test_normal_names(void **state)
     assert_int_equal(package_name_len(""), 0);
 }
 
+/* Found by fuzzing: what a line holds was shown to the terminal as it was. */
+static void test_no_message_holds_a_control(void **state)
+{
+    static const char *const lines[] = {"--\x1b[2Jx", "./a\x1b[31m",
+                                        "1.\x01\x05-1", "ruff \x7f", "-r"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const struct requirement_line line = read_line(lines[i]);
+
+        assert_true(line.why[0] != '\0');
+        for (const char *at = line.why; *at; at++)
+            assert_true((unsigned char)*at >= ' ' && *at != 0x7f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_says_what_was_expected),
         cmocka_unit_test(test_nothing_is_read_beyond_the_line),
         cmocka_unit_test(test_normal_names),
+        cmocka_unit_test(test_no_message_holds_a_control),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "certs.h"
+#include "child.h"
 #include "conn/transport.h"
 #include "dns.h"
 #include "net/clock.h"
@@ -87,7 +88,7 @@ static pid_t serve(int version, int *ret_fd)
     if (pid == 0) {
         alarm(20);
         close(fds[0]);
-        _exit(version ? echo_tls(fds[1], version) : echo_plain(fds[1]));
+        end_child(version ? echo_tls(fds[1], version) : echo_plain(fds[1]));
     }
     close(fds[1]);
     *ret_fd = fds[0];
@@ -188,7 +189,7 @@ static void close_in_child(struct wr_transport *io,
     if (pid == 0) {
         alarm(20);
         close_fn(io);
-        _exit(io->fd == -1 && !io->tls ? 0 : 1);
+        end_child(io->fd == -1 && !io->tls ? 0 : 1);
     }
     check_exit(pid);
 }
@@ -317,7 +318,7 @@ static void a_child_makes_everything_anew(void **state)
     if (child == 0) {
         alarm(20);
         wr_transport_abandon(&io);
-        _exit(make_anew(&options, fds[1]) ? 0 : 1);
+        end_child(make_anew(&options, fds[1]) ? 0 : 1);
     }
     close(fds[1]);
     check_exit(child);

@@ -189,6 +189,24 @@ static void test_origins(void **state)
     assert_false(same("http://localhost/", "http://127.0.0.1/"));
 }
 
+/* Found by fuzzing: the zone was lost, and with it the way to the host. */
+static void test_a_link_local_host_keeps_its_zone(void **state)
+{
+    (void)state;
+    gives("http://[fe80::1%25eth0]/a/b", "c", "http://[fe80::1%25eth0]/a/c");
+    gives("http://[fe80::1%25eth0]:81/", "/x?y",
+          "http://[fe80::1%25eth0]:81/x?y");
+    gives("http://[fe80::1%25a%3ab]/", "x", "http://[fe80::1%25a%3Ab]/x");
+    gives("http://[fe80::1%25eth0]/", "//[fe80::2%25eth1]/",
+          "http://[fe80::2%25eth1]/");
+    accept("http://[fe80::1%25eth0]:81/x");
+    out.len = 0;
+    assert_true(wr_url_print(&url, &out));
+    assert_text((struct wr_slice){out.data, out.len},
+                "http://[fe80::1%25eth0]:81/x");
+    wr_url_done(&url);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_what_the_parser_refuses),
         cmocka_unit_test(test_a_url_is_printed_without_its_credentials),
         cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_a_link_local_host_keeps_its_zone),
     };
     int failed = cmocka_run_group_tests(tests, open_room, close_room);
 
