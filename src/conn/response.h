@@ -42,6 +42,7 @@ struct weir_response {
     bool is_reused;
     bool has_rested;      /* the connection was idle before this lease */
     bool was_sent;        /* bytes of it went out in a try that was given up */
+    bool is_drained;      /* a thread's last read has left nothing behind */
     bool is_collected;    /* weir_fetch(): the body is in the buffer */
     uint64_t number;      /* of the connection */
     uint64_t deadline_ns; /* total */

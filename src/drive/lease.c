@@ -31,7 +31,8 @@ void wr_keep_peer(struct weir_response *response)
     const struct wr_conn *conn = response->conn;
 
     response->peer = conn->peer;
-    if (conn->target->tls) /* not that with a proxy */
+    if (conn->target->tls && conn->io.tls) /* not that with a proxy; none is
+                                            * left of one that was stale */
         wr_tls_names(conn->io.tls, &response->tls_version,
                      &response->tls_cipher);
     else
@@ -89,12 +90,27 @@ void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
     wr_settle_if_needed_locked(pool);
 }
 
+void wr_look_behind(struct wr_conn *conn, struct wr_verdict *verdict)
+{
+    enum wr_io found;
+
+    if (!verdict->is_reusable)
+        return;
+    found = wr_transport_peek(&conn->io);
+    if (found == WR_IO_AGAIN)
+        return;
+    verdict->is_reusable = false;
+    verdict->reason =
+        found == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA : WEIR_CLOSE_PEER_CLOSED;
+}
+
 /* The exchange has come to its end in good order. */
 void wr_finish_lease(struct weir_response *response)
 {
-    const struct wr_verdict verdict =
-        wr_judge(&response->exchange, response->conn);
+    struct wr_verdict verdict = wr_judge(&response->exchange, response->conn);
 
+    if (!response->is_drained)
+        wr_look_behind(response->conn, &verdict);
     response->times.ended_ns = wr_now();
     wr_give_back(response, &verdict);
 }
