@@ -13,7 +13,7 @@
 
 enum {
     FDS_MAX = 4096,
-    STAYS_BEHIND = 100
+    STAYS_BEHIND = 200
 };
 
 enum mode {

@@ -52,11 +52,12 @@ static void count(struct traffic_tally *tally, const struct trial_call *call,
     if (outcome < CALL_MISMATCH)
         return;
     snprintf(tally->complaint, sizeof tally->complaint,
-             "%s: %s%s token %s size %zu seen %zu: %s %.200s",
-             outcome == CALL_MISMATCH ? "mismatch" : "unexpected",
+             "%s: %s %s%s token %s size %zu seen %zu handling %d [%s]: %s "
+             "%.150s",
+             outcome == CALL_MISMATCH ? "mismatch" : "unexpected", tally->name,
              hostile_way_name(call->way), is_tls ? " over TLS" : "",
-             call->token, call->size, call->seen,
-             err ? weir_status_name(err->code) : "WEIR_OK",
+             call->token, call->size, call->seen, (int)call->handling,
+             call->cause, err ? weir_status_name(err->code) : "WEIR_OK",
              err ? err->message : "");
     fprintf(stderr, "%s\n", tally->complaint);
 }

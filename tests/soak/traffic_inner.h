@@ -22,6 +22,7 @@ struct traffic_tally {
     uint64_t outcomes[CALL_UNEXPECTED + 1];
     uint64_t ways[HOSTILE_WAY_COUNT];
     uint64_t surprises;
+    char name[32]; /* whose */
     char complaint[400];
 };
 

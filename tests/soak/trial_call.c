@@ -105,6 +105,7 @@ static void reset(struct trial_call *call, uint64_t serial, uint64_t chance)
     call->is_foreign = false;
     call->is_complete = false;
     call->connection = 0;
+    memset(call->cause, 0, sizeof call->cause);
     atomic_store(&call->was_cancelled, false);
     snprintf(call->token, sizeof call->token, "%0*llx%04llx", SERIAL_DIGITS,
              (unsigned long long)serial, (unsigned long long)(chance & 0xffff));
@@ -192,10 +193,14 @@ void call_see_head(struct trial_call *call, const weir_response *response)
 {
     const weir_slice number = weir_response_find(response, "X-Connection");
 
+    const weir_slice cause = weir_response_find(response, "X-Cause");
+
     call->has_head = true;
     if (!is_token(call, weir_response_find(response, "X-Token")) ||
         weir_response_status(response) != right_status(call))
         call->is_foreign = true;
+    if (cause.len > 0 && cause.len < sizeof call->cause)
+        memcpy(call->cause, cause.data, cause.len);
     for (size_t i = 0; i < number.len; i++)
         call->connection =
             call->connection * 10 + (uint64_t)(number.data[i] - '0');

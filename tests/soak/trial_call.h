@@ -48,6 +48,7 @@ struct trial_call {
     bool is_resized;     /* limits change */
     bool is_closed_over; /* the pool may be closed */
     bool has_head;
+    char cause[48];   /* what a foreign response says of itself */
     bool is_foreign;  /* something else has come */
     bool is_complete; /* the whole response was read */
     atomic_bool was_cancelled;

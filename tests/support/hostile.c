@@ -47,6 +47,7 @@ struct hostile {
     struct conn_list conns;
     struct conn_list gone; /* freed once no event can name them */
 
+    atomic_uint_least64_t open;
     atomic_uint_least64_t requests;
     atomic_uint_least64_t pipelined;
     atomic_bool is_stopping;
@@ -102,6 +103,7 @@ static void drop(struct hostile *hostile, struct hostile_conn *conn,
     conn->is_gone = true;
     if (conn->due_ms)
         hostile->stalled--;
+    atomic_fetch_sub(&hostile->open, 1);
     TAILQ_REMOVE(&hostile->conns, conn, link);
     TAILQ_INSERT_TAIL(&hostile->gone, conn, link);
 }
@@ -141,6 +143,7 @@ static void accept_one(struct hostile *hostile)
         SSL_set_accept_state(conn->ssl);
     }
     TAILQ_INSERT_TAIL(&hostile->conns, conn, link);
+    atomic_fetch_add(&hostile->open, 1);
     event.data.ptr = conn;
     if (epoll_ctl(hostile->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         hostile_die("epoll");
@@ -418,7 +421,7 @@ static void surprise(struct hostile *hostile)
         }
         hostile->was_there = conn && !conn->is_asked;
         if (hostile->was_there) {
-            hostile_compose_evil(&conn->answer);
+            hostile_compose_evil(&conn->answer, &conn->request);
             hostile->was_there =
                 transmit(conn, conn->answer.bytes, conn->answer.len) > 0;
             await_arrival(conn);
@@ -594,6 +597,11 @@ void hostile_stop(struct hostile *hostile)
 uint16_t hostile_port(const struct hostile *hostile)
 {
     return hostile->port;
+}
+
+uint64_t hostile_open(struct hostile *hostile)
+{
+    return atomic_load(&hostile->open);
 }
 
 uint64_t hostile_requests(struct hostile *hostile)

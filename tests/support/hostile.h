@@ -101,6 +101,8 @@ enum hostile_verdict hostile_way_verdict(enum hostile_way way);
  * connection has gone.  Any thread but the origin's. */
 bool hostile_surprise(struct hostile *hostile, uint64_t connection);
 
+/* Connections that are open. */
+uint64_t hostile_open(struct hostile *hostile);
 /* Requests that have come; and those before the answer to the one before. */
 uint64_t hostile_requests(struct hostile *hostile);
 uint64_t hostile_pipelined(struct hostile *hostile);

@@ -61,8 +61,9 @@ struct hostile_conn {
 void hostile_compose(struct hostile_answer *answer,
                      const struct hostile_request *request, uint64_t connection,
                      uint64_t choice);
-/* The response that nobody has asked for. */
-void hostile_compose_evil(struct hostile_answer *answer);
+/* The response that nobody has asked for; `request` came before. */
+void hostile_compose_evil(struct hostile_answer *answer,
+                          const struct hostile_request *request);
 void hostile_die(const char *what);
 
 #endif

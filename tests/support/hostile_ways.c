@@ -6,10 +6,13 @@
 
 #include "hostile_inner.h"
 
-#define EVIL "HTTP/1.1 200 OK\r\nX-Token: evil\r\nContent-Length: 4\r\n\r\nevil"
+/* It says what it was sent for, to find out how it could be taken. */
+#define EVIL                                                                   \
+    "HTTP/1.1 200 OK\r\nX-Token: evil\r\nX-Cause: %-20.20s %16s\r\n"           \
+    "Content-Length: 4\r\n\r\nevil"
 
 enum {
-    EVIL_LEN = sizeof EVIL - 1,
+    EVIL_LEN = sizeof EVIL - 1 - 12 + 20 + HOSTILE_TOKEN,
     FLOOD_LENGTH = 40,   /* more interim responses than anybody takes */
     LAST_STRETCH = 8000, /* that one write takes whole */
 };
@@ -73,9 +76,10 @@ static void say_body(struct hostile_answer *answer,
     answer->len += to - from;
 }
 
-static void say_evil(struct hostile_answer *answer)
+static void say_evil(struct hostile_answer *answer,
+                     const struct hostile_request *request)
 {
-    say(answer, "%s", EVIL);
+    say(answer, EVIL, ways[request->way].name, request->token);
 }
 
 /* A write ends here. */
@@ -248,7 +252,7 @@ static void second(const struct parts *p)
         whole(p, "");
         break;
     }
-    say_evil(p->answer);
+    say_evil(p->answer, p->request);
 }
 
 /* A response that has no body by its nature, and what follows all the same. */
@@ -272,7 +276,7 @@ static void bodiless(const struct parts *p)
         break;
     }
     end_head(p);
-    say_evil(p->answer);
+    say_evil(p->answer, p->request);
 }
 
 /* --- answers that are wrong ---------------------------------------------- */
@@ -293,7 +297,7 @@ static void broken_chunks(const struct parts *p)
     if (p->request->way == HOSTILE_CUT_CHUNKS)
         p->answer->end = HOSTILE_CLOSE;
     else
-        say_evil(p->answer);
+        say_evil(p->answer, p->request);
 }
 
 static void two_framings(const struct parts *p)
@@ -307,7 +311,7 @@ static void two_framings(const struct parts *p)
     end_head(p);
     body(p);
     say(p->answer, "0\r\n\r\n");
-    say_evil(p->answer);
+    say_evil(p->answer, p->request);
 }
 
 static void cut_off(const struct parts *p)
@@ -338,10 +342,11 @@ static void wrong(const struct parts *p)
     case HOSTILE_SWITCHES:
         begin(p, "HTTP/1.1 101 Switching Protocols");
         say(p->answer, "Upgrade: evil\r\nConnection: Upgrade\r\n\r\n");
-        say_evil(p->answer);
+        say_evil(p->answer, p->request);
         break;
     case HOSTILE_GARBAGE:
-        say(p->answer, "evil evil evil\r\n\r\n%s", EVIL);
+        say(p->answer, "evil evil evil\r\n\r\n");
+        say_evil(p->answer, p->request);
         break;
     case HOSTILE_TRUNCATED:
     case HOSTILE_CLOSE_FIRST:
@@ -365,10 +370,11 @@ static void start(struct hostile_answer *answer)
     answer->end = HOSTILE_KEEP;
 }
 
-void hostile_compose_evil(struct hostile_answer *answer)
+void hostile_compose_evil(struct hostile_answer *answer,
+                          const struct hostile_request *request)
 {
     start(answer);
-    say_evil(answer);
+    say_evil(answer, request);
 }
 
 void hostile_compose(struct hostile_answer *answer,
