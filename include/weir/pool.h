@@ -62,6 +62,9 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_PROXY,     /**< the proxy has agreed */
     WEIR_TRACE_BREAKER,   /**< an origin's breaker has changed its state */
     WEIR_TRACE_REDIRECT,  /**< a redirect is followed; detail says where to */
+    WEIR_TRACE_LEAK,      /**< a response is neither read nor freed, see
+                           * leak_after; detail names its request, elapsed is
+                           * for how long */
 } weir_trace_kind;
 
 /** One step of the pool. */
@@ -152,6 +155,9 @@ typedef struct weir_pool_options {
                              * 1; 0 */
     double breaker_window;  /**< over which it is taken, > 0; 10 */
     double breaker_open;    /**< until the next probe, > 0; 30 */
+    double leak_after;      /**< a response that holds a connection and is
+                             * neither read nor freed for longer is traced
+                             * (WEIR_TRACE_LEAK) and counted; 0 = off; 0 */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */
@@ -207,6 +213,7 @@ typedef struct weir_pool_figures {
     uint64_t redirects;        /**< redirects followed */
     uint64_t retries_denied;   /**< retries that a budget did not allow */
     uint64_t breaker_refusals; /**< attempts that an open breaker refused */
+    uint64_t leaks;            /**< responses held for longer than leak_after */
 } weir_pool_figures;
 
 /** What a close did. */

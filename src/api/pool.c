@@ -43,6 +43,7 @@ static weir_status fill(struct weir_pool *pool,
     TAILQ_INIT(&pool->spare_calls);
     TAILQ_INIT(&pool->delayed);
     TAILQ_INIT(&pool->warm);
+    TAILQ_INIT(&pool->held);
     SLIST_INIT(&pool->spares);
     pool->refs = 1;
     wr_forking_add(pool);
@@ -306,6 +307,7 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
     full.redirects = tally.redirects;
     full.retries_denied = tally.retries_denied;
     full.breaker_refusals = tally.breaker_refusals;
+    full.leaks = tally.leaks;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
 }

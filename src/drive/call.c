@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "drive/acquire.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "drive/lease.h"
 #include "drive/means.h"
 #include "drive/sequel.h"
@@ -59,6 +60,7 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
                handlers->size < sizeof call->handlers ? handlers->size
                                                       : sizeof call->handlers);
     call->user = user;
+    call->place = wr_leaks_place();
     call->limits = wr_limits_of(request, &pool->limits);
     call->begun_ns = now_here(pool);
     call->joined_ns = call->begun_ns;
@@ -140,6 +142,8 @@ static struct weir_response *new_response_locked(struct weir_call *call,
     response->times.granted_ns = now_ns;
     if (!waiter->is_reused)
         response->times.dial = wr_conn_times(conn);
+    wr_leaks_watch_locked(call->pool, response, call->sent, &call->flow,
+                          call->place, now_ns);
     return response;
 }
 

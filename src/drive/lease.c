@@ -4,6 +4,7 @@
 
 #include "drive/follow.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "net/clock.h"
 
 static weir_close_reason reason_of(weir_status status)
@@ -43,6 +44,26 @@ void wr_keep_peer(struct weir_response *response)
                           sizeof response->peer_text);
 }
 
+/* Nobody may have been there to look while it was held for too long. */
+static void unwatch_locked(struct weir_pool *pool,
+                           struct weir_response *response,
+                           const struct wr_conn *conn)
+{
+    const uint64_t ended_ns = response->times.ended_ns;
+    uint64_t span_ns;
+    char detail[WR_LEAK_TEXT];
+
+    if (!wr_leaks_unwatch_locked(pool, response, ended_ns) || !WR_TRACES(pool))
+        return;
+    span_ns = wr_left(ended_ns, atomic_load(&response->held.since_ns));
+    pthread_mutex_unlock(&pool->lock);
+    wr_trace(
+        pool, WEIR_TRACE_LEAK, response->number, conn->target->origin, span_ns,
+        "%s",
+        wr_leaks_describe(&response->held, span_ns, detail, sizeof detail));
+    pthread_mutex_lock(&pool->lock);
+}
+
 void wr_give_back(struct weir_response *response,
                   const struct wr_verdict *verdict)
 {
@@ -62,6 +83,7 @@ void wr_give_back(struct weir_response *response,
         return;
     }
     pthread_mutex_lock(&pool->lock);
+    unwatch_locked(pool, response, conn);
     if (is_reusable && wr_has_moved_locked(pool, conn)) {
         is_reusable = false;
         reason = WEIR_CLOSE_MOVED;

@@ -108,6 +108,8 @@ const struct wr_option wr_option_table[] = {
         "fewer in the window say nothing"),
     ROW(breaker_open, SECONDS, 0, DBL_MAX, true, false,
         "from opening to the first probe"),
+    SPAN(leak_after, false,
+         "a response held unread for longer is told; 0 = off"),
     {.name = NULL},
 };
 

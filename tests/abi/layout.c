@@ -44,7 +44,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 320);
+SIZE(weir_pool_options, 328);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -98,8 +98,9 @@ MEMBER(weir_pool_options, max_decoded, 288);
 MEMBER(weir_pool_options, breaker_rate, 296);
 MEMBER(weir_pool_options, breaker_window, 304);
 MEMBER(weir_pool_options, breaker_open, 312);
+MEMBER(weir_pool_options, leak_after, 320);
 
-SIZE(weir_pool_figures, 328);
+SIZE(weir_pool_figures, 336);
 MEMBER(weir_pool_figures, size, 0);
 MEMBER(weir_pool_figures, open, 8);
 MEMBER(weir_pool_figures, idle, 16);
@@ -126,6 +127,7 @@ MEMBER(weir_pool_figures, retries, 296);
 MEMBER(weir_pool_figures, redirects, 304);
 MEMBER(weir_pool_figures, retries_denied, 312);
 MEMBER(weir_pool_figures, breaker_refusals, 320);
+MEMBER(weir_pool_figures, leaks, 328);
 
 SIZE(weir_retry, 40);
 MEMBER(weir_retry, size, 0);
@@ -199,6 +201,7 @@ VALUE(WEIR_STAGE_PROXY, 8);
 VALUE(WEIR_TRACE_WAIT, 1);
 VALUE(WEIR_TRACE_RETRY, 11);
 VALUE(WEIR_TRACE_PROXY, 12);
+VALUE(WEIR_TRACE_LEAK, 15);
 VALUE(WEIR_IP_V6, 6);
 VALUE(WEIR_TIMEOUT_TOTAL, 4);
 VALUE(WEIR_CLOSE_PEER_CLOSED, 0);
