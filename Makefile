@@ -8,7 +8,13 @@ CONFIGURE ?=
 TESTS ?=
 ARGS ?=
 
-.PHONY: help run test lint format install bench docs clean configure build
+# `make desync` and `make soak`: how much, and the seed of all choices.
+COUNT ?= 1000000
+SOAK_SECONDS ?= 600
+SEED ?= $(shell date +%s)
+
+.PHONY: help run test lint format install bench desync soak docs clean \
+    configure build
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 15
@@ -48,6 +54,16 @@ bench: ## the pool's core, and warm requests beside libcurl's
 	build/release/bench/pool_ops
 	python3 bench/warm_get.py build/release
 	python3 bench/loop_get.py build/release
+
+desync: ## token-checked calls to origins that attack (COUNT=..., SEED=...)
+	@$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	build/release/tests/test_desync $(COUNT) $(SEED)
+
+soak: ## all at once for SOAK_SECONDS: is what it holds flat in the end?
+	@$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	build/release/tests/test_soak $(SOAK_SECONDS) $(SEED)
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

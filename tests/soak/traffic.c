@@ -179,7 +179,7 @@ struct traffic *traffic_start(const struct traffic_options *options)
     if (!traffic)
         die("memory");
     traffic->options = *options;
-    traffic->lane_count = options->is_alone ? 1 : TRAFFIC_LANES;
+    traffic->lane_count = TRAFFIC_LANES;
     if (options->certs)
         snprintf(traffic->ca_file, sizeof traffic->ca_file, "%s/ca.pem",
                  options->certs);

@@ -16,14 +16,13 @@
 #include "hostile.h"
 
 struct traffic_options {
-    uint64_t seed;           /* not 0 */
-    uint64_t exchanges;      /* to be made; 0 = until traffic_end() */
-    const char *certs;       /* folder of certs_new() */
-    bool reconfigures;       /* the limits change all the while */
-    bool is_disturbed;       /* system calls fail: see faults.h */
-    bool is_alone;           /* no lane but the first, for a fork's child */
-    bool slows;              /* a sanitizer: fewer at a time */
-    void (*on_thread)(void); /* see hostile_options */
+    uint64_t seed;                 /* not 0 */
+    uint64_t exchanges;            /* to be made; 0 = until traffic_end() */
+    const char *certs;             /* folder of certs_new() */
+    bool reconfigures;             /* the limits change all the while */
+    bool is_disturbed;             /* system calls fail: see faults.h */
+    bool slows;                    /* a sanitizer: fewer at a time */
+    void (*on_thread)(void);       /* see hostile_options */
     void (*on_tls_port)(uint16_t); /* told the port of the one over TLS */
 };
 
@@ -53,6 +52,12 @@ struct traffic *traffic_start(const struct traffic_options *options);
 uint64_t traffic_sent(struct traffic *traffic);
 /* No further exchange begins. */
 void traffic_end(struct traffic *traffic);
+/* In a child that was forked meanwhile: blocking calls through an inherited
+ * pool, to the parent's origins; then closes it.  true: all were right. */
+bool traffic_in_child(struct traffic *traffic, unsigned calls);
+/* In a child that was forked meanwhile: blocking calls through an inherited
+ * pool, to the parent's origins; then closes it.  true: all were right. */
+bool traffic_in_child(struct traffic *traffic, unsigned calls);
 /* Waits for the last one, closes the pools and stops the origins. */
 struct traffic_report traffic_join(struct traffic *traffic);
 void traffic_print(const struct traffic_report *report);

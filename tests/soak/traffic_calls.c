@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "traffic_inner.h"
 
@@ -244,6 +245,40 @@ static weir_status block_once(struct traffic_blocker *blocker,
     return status;
 }
 
+/* One call, and what has been counted of it. */
+static weir_status block_and_count(struct traffic_blocker *blocker,
+                                   struct trial_call *call, bool is_tls)
+{
+    weir_request *request = prepare(blocker->lane, call, is_tls, blocker->tag);
+    weir_status status;
+    weir_error err;
+
+    if (!request)
+        abort();
+    status = block_once(blocker, call, request, &err);
+    weir_request_free(request);
+    count(&blocker->tally, call, is_tls, status == WEIR_OK ? NULL : &err);
+    return status;
+}
+
+bool traffic_in_child(struct traffic *traffic, unsigned calls)
+{
+    struct traffic_lane *lane = &traffic->lanes[0];
+    struct traffic_blocker blocker = {
+        .lane = lane, .random = traffic->options.seed + (uint64_t)getpid()};
+    struct trial_call call = {.way = HOSTILE_PLAIN};
+
+    for (unsigned i = 0; i < calls; i++) {
+        const bool is_tls = choose_tls(lane, &blocker.random);
+
+        call_plan(&call, &blocker.random, i + 1, is_tls, true, false);
+        block_and_count(&blocker, &call, is_tls);
+    }
+    return weir_pool_close(lane->pool, 1, NULL) == WEIR_OK &&
+           blocker.tally.outcomes[CALL_MISMATCH] == 0 &&
+           blocker.tally.outcomes[CALL_UNEXPECTED] == 0;
+}
+
 void *traffic_block(void *user)
 {
     struct traffic_blocker *blocker = user;
@@ -254,9 +289,7 @@ void *traffic_block(void *user)
     uint64_t serial;
 
     while ((serial = begin_exchange(traffic)) != 0) {
-        weir_request *request;
         weir_status status;
-        weir_error err;
 
         if (is_surprised) {
             call_plan_follow_up(&call, serial);
@@ -265,12 +298,7 @@ void *traffic_block(void *user)
             call_plan(&call, &blocker->random, serial, is_tls, true,
                       blocker->lane->may_be_late);
         }
-        request = prepare(blocker->lane, &call, is_tls, blocker->tag);
-        if (!request)
-            abort();
-        status = block_once(blocker, &call, request, &err);
-        weir_request_free(request);
-        count(&blocker->tally, &call, is_tls, status == WEIR_OK ? NULL : &err);
+        status = block_and_count(blocker, &call, is_tls);
         is_surprised = call.way == HOSTILE_LATE && status == WEIR_OK &&
                        surprise(traffic, &blocker->tally, &call, is_tls);
     }

@@ -93,8 +93,12 @@ static void drop(struct hostile *hostile, struct hostile_conn *conn,
         return;
     if (conn->ssl && end == HOSTILE_CLOSE && conn->has_shaken)
         SSL_shutdown(conn->ssl);
+    /* A child that was forked may have the descriptor too. */
+    epoll_ctl(hostile->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
     if (end == HOSTILE_ABORT)
         setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    else
+        shutdown(conn->fd, SHUT_RDWR);
     close(conn->fd);
     if (conn->ssl)
         SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -228,7 +232,7 @@ static bool must_wait(const struct hostile_conn *conn)
     int left = 0;
 
     return answer->cut_count > 0 &&
-           answer->sent == answer->cuts[answer->cut_count - 1] &&
+           answer->sent >= answer->cuts[answer->cut_count - 1] &&
            ioctl(conn->fd, SIOCOUTQ, &left) == 0 && left > 0;
 }
 
@@ -247,6 +251,10 @@ static void go_on_answering(struct hostile *hostile, struct hostile_conn *conn)
         }
         if (sent > 0)
             answer->sent += (size_t)sent;
+        /* The kernel took less than a segment, and what would follow now comes
+         * late: when it does, nobody could tell it from the next answer. */
+        if (answer->evil_at && answer->sent == answer->evil_at)
+            answer->len = answer->evil_at;
     }
     if (answer->sent < answer->len) {
         want_out(hostile, conn, true);

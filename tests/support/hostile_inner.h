@@ -34,7 +34,8 @@ struct hostile_answer {
     size_t sent;
     size_t cuts[HOSTILE_CUTS]; /* ascending: a write ends there */
     unsigned cut_count;
-    size_t piece; /* a write has no more; 0 = any */
+    size_t piece;   /* a write has no more; 0 = any */
+    size_t evil_at; /* where a second response begins; 0 = there is none */
     enum hostile_end end;
 };
 

@@ -79,6 +79,7 @@ static void say_body(struct hostile_answer *answer,
 static void say_evil(struct hostile_answer *answer,
                      const struct hostile_request *request)
 {
+    answer->evil_at = answer->len;
     say(answer, EVIL, ways[request->way].name, request->token);
 }
 
@@ -367,6 +368,7 @@ static void start(struct hostile_answer *answer)
     answer->sent = 0;
     answer->cut_count = 0;
     answer->piece = 0;
+    answer->evil_at = 0;
     answer->end = HOSTILE_KEEP;
 }
 
