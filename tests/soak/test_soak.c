@@ -98,7 +98,8 @@ static bool await_child(pid_t child)
 
     while (waitpid(child, &status, WNOHANG) == 0) {
         if (now_s() > deadline) {
-            kill(child, SIGKILL);
+            fprintf(stderr, "a child is stuck\n");
+            kill(child, SIGABRT); /* to look into */
             waitpid(child, &status, 0);
             return false;
         }

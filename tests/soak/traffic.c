@@ -78,8 +78,8 @@ static void open_lane(struct traffic *traffic, unsigned index)
         slot->lane = lane;
         slot->random = traffic->options.seed + 1000 * index + i + 1;
         snprintf(slot->tag, sizeof slot->tag, "slot %u", i);
-        snprintf(slot->tally.name, sizeof slot->tally.name, "lane %u %s", index,
-                 slot->tag);
+        snprintf(slot->tally.name, sizeof slot->tally.name, "lane %u slot %u",
+                 index, i);
         pthread_mutex_init(&slot->lock, NULL);
     }
     for (unsigned i = 0; i < lane->blocker_count; i++) {
@@ -88,8 +88,8 @@ static void open_lane(struct traffic *traffic, unsigned index)
         blocker->lane = lane;
         blocker->random = traffic->options.seed + 1000 * index + 500 + i;
         snprintf(blocker->tag, sizeof blocker->tag, "thread %u", i);
-        snprintf(blocker->tally.name, sizeof blocker->tally.name, "lane %u %s",
-                 index, blocker->tag);
+        snprintf(blocker->tally.name, sizeof blocker->tally.name,
+                 "lane %u thread %u", index, i);
     }
 }
 

@@ -22,7 +22,7 @@ struct traffic_tally {
     uint64_t outcomes[CALL_UNEXPECTED + 1];
     uint64_t ways[HOSTILE_WAY_COUNT];
     uint64_t surprises;
-    char name[32]; /* whose */
+    char name[48]; /* whose */
     char complaint[400];
 };
 
@@ -36,7 +36,7 @@ struct traffic_slot {
     bool is_surprised; /* the next one follows a surprise */
     struct trial_call trial;
     struct traffic_tally tally;
-    char tag[16];
+    char tag[24];
 };
 
 struct traffic_blocker {
@@ -44,7 +44,7 @@ struct traffic_blocker {
     pthread_t thread;
     uint64_t random;
     struct traffic_tally tally;
-    char tag[16];
+    char tag[24];
 };
 
 struct traffic_lane {

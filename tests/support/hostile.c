@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -408,12 +409,15 @@ static void on_readable(struct hostile *hostile, struct hostile_conn *conn)
 
 /* --- surprises ----------------------------------------------------------- */
 
-/* Until the peer's kernel has acknowledged it, so it is there to be read. */
+/* Until the peer's kernel has acknowledged it, so it is there to be read; or the
+ * peer has reset the connection, which acknowledges nothing. */
 static void await_arrival(const struct hostile_conn *conn)
 {
+    struct pollfd ended = {conn->fd, 0, 0};
     int left = 1;
 
-    while (ioctl(conn->fd, SIOCOUTQ, &left) == 0 && left > 0)
+    while (ioctl(conn->fd, SIOCOUTQ, &left) == 0 && left > 0 &&
+           poll(&ended, 1, 0) == 0)
         sched_yield();
 }
 
