@@ -409,8 +409,8 @@ static void on_readable(struct hostile *hostile, struct hostile_conn *conn)
 
 /* --- surprises ----------------------------------------------------------- */
 
-/* Until the peer's kernel has acknowledged it, so it is there to be read; or the
- * peer has reset the connection, which acknowledges nothing. */
+/* Until the peer's kernel has acknowledged it, so it is there to be read; or
+ * the peer has reset the connection, which acknowledges nothing. */
 static void await_arrival(const struct hostile_conn *conn)
 {
     struct pollfd ended = {conn->fd, 0, 0};
