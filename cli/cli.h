@@ -21,7 +21,9 @@ enum {
  * the file named by --config, or NULL. */
 int cli_fetch(int argc, char **argv, const char *config);
 int cli_config(int argc, char **argv, const char *config);
+int cli_providers(int argc, char **argv, const char *config);
 int cli_bench(int argc, char **argv, const char *config);
+int cli_versions(int argc, char **argv, const char *config);
 
 /* "weir: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format,

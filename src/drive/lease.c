@@ -1,5 +1,6 @@
 #include "drive/lease.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "drive/follow.h"
@@ -122,8 +123,7 @@ void wr_look_behind(struct wr_conn *conn, struct wr_verdict *verdict)
     if (found == WR_IO_AGAIN)
         return;
     verdict->is_reusable = false;
-    verdict->reason =
-        found == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA : WEIR_CLOSE_PEER_CLOSED;
+    verdict->reason = wr_judge_idle(found, errno);
 }
 
 /* The exchange has come to its end in good order. */

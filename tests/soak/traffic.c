@@ -136,7 +136,7 @@ static void reconfigure(struct traffic *traffic, uint64_t *random)
     options.max_connections = 2 + (unsigned)call_choose(random, 60);
     options.max_per_host = 1 + (unsigned)call_choose(random, 30);
     options.max_waiting =
-        call_choose(random, 8) ? 200 : (unsigned)call_choose(random, 40);
+        call_choose(random, 64) ? 200 : (unsigned)call_choose(random, 40);
     options.enabled = call_choose(random, 8) != 0;
     options.idle_timeout = 0.05 + (double)call_choose(random, 100) / 100;
     options.max_age = 0.1 + (double)call_choose(random, 100) / 10;
