@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "alloc.h"
 #include "certs.h"
@@ -19,7 +20,7 @@ enum {
 static char *certs;
 static struct hostile *plain;
 static struct hostile *tls;
-static unsigned numbers; /* of tokens */
+static atomic_uint numbers; /* of tokens */
 static uint64_t cases;
 
 /* How a call may fail, and whether anybody may notice. */
@@ -123,7 +124,7 @@ static weir_request *ask(const struct life *life, char *token)
     char url[128];
     weir_request *request;
 
-    snprintf(token, HOSTILE_TOKEN + 1, "%016u", ++numbers);
+    snprintf(token, HOSTILE_TOKEN + 1, "%016u", atomic_fetch_add(&numbers, 1));
     snprintf(url, sizeof url, "%s://127.0.0.1:%u/%u/%s/2000",
              life->origin() == tls ? "https" : "http",
              hostile_port(life->origin()), (unsigned)life->way, token);
@@ -351,6 +352,76 @@ static void test_a_stale_tls_connection_that_cannot_be_replaced(void **state)
     weir_pool_free(pool);
 }
 
+static void fail_a_dial_and_call(const struct life *life, weir_pool *pool)
+{
+    weir_error err;
+
+    faults_fail_at(FAULTS_connect, 1, ECONNREFUSED);
+    assert_int_equal(call_once(life, pool, &err), WEIR_E_CONNECT);
+    faults_end();
+    if (call_once(life, pool, &err) != WEIR_OK)
+        fail_msg("the next dial did not come in time: %s", err.message);
+}
+
+/* A failed dial is tried again after a moment; the keeper, which has gone to
+ * sleep for long, is told. */
+static void test_a_retry_that_the_keeper_must_see_to(void **state)
+{
+    const struct life life = {
+        .name = "dropped", .origin = over_tcp, .way = HOSTILE_DROPS};
+    char path[256];
+    weir_pool_options options = options_of(&life, path, sizeof path);
+    weir_pool *pool;
+    weir_error err;
+
+    (void)state;
+    options.acquire_timeout = 3;
+    pool = must_open(&options);
+    assert_int_equal(call_once(&life, pool, &err), WEIR_OK);
+    while (figures_of(pool).open > 0)
+        weir_pool_dispatch(pool, NULL); /* where there is no keeper */
+    fail_a_dial_and_call(&life, pool);
+    weir_pool_free(pool);
+}
+
+static void *wait_in_line(void *user)
+{
+    const struct life life = {.name = "line", .origin = over_tcp};
+    weir_error err;
+
+    if (call_once(&life, user, &err) != WEIR_OK)
+        print_error("in line: %s\n", err.message);
+    return NULL;
+}
+
+/* The same where a thread that waits for another origin keeps the time. */
+static void test_a_retry_that_a_waiting_thread_must_see_to(void **state)
+{
+    const struct life held = {.name = "held", .origin = over_tcp};
+    const struct life life = {.name = "other", .origin = over_tls};
+    char path[256];
+    weir_pool_options options = options_of(&life, path, sizeof path);
+    char token[HOSTILE_TOKEN + 1];
+    weir_request *request = ask(&held, token);
+    weir_response *response = NULL;
+    weir_pool *pool;
+    pthread_t thread;
+
+    (void)state;
+    options.acquire_timeout = 3;
+    options.max_per_host = 1;
+    options.keeper = false;
+    pool = must_open(&options);
+    assert_int_equal(weir_send(pool, request, &response, NULL), WEIR_OK);
+    pthread_create(&thread, NULL, wait_in_line, pool);
+    await_waiting(pool, 1);
+    fail_a_dial_and_call(&life, pool);
+    weir_response_free(response);
+    pthread_join(thread, NULL);
+    weir_request_free(request);
+    weir_pool_free(pool);
+}
+
 static int begin(void **state)
 {
     static const weir_allocator counting = {alloc_malloc, alloc_realloc,
@@ -389,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_stale_tls_connection_that_cannot_be_replaced),
+        TEST(test_a_retry_that_the_keeper_must_see_to),
+        TEST(test_a_retry_that_a_waiting_thread_must_see_to),
         TEST(test_calls_one_by_one),
         TEST(test_calls_over_tls),
         TEST(test_a_batch),
