@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -305,32 +304,6 @@ static void end_stalls(struct hostile *hostile)
 
 /* --- requests ------------------------------------------------------------ */
 
-static size_t length_of(const char *head)
-{
-    for (const char *line = strstr(head, "\r\n"); line;
-         line = strstr(line + 2, "\r\n")) {
-        if (strncasecmp(line + 2, "Content-Length:", 15) == 0)
-            return strtoul(line + 17, NULL, 10);
-    }
-    return 0;
-}
-
-static void read_request(struct hostile_conn *conn, char *head)
-{
-    struct hostile_request *request = &conn->request;
-    unsigned way = 0;
-    char method[8];
-
-    if (sscanf(head, "%7s /%u/%16[^/]/%zu", method, &way, request->token,
-               &request->size) != 4 ||
-        way >= HOSTILE_WAY_COUNT || strlen(request->token) != HOSTILE_TOKEN)
-        hostile_die(head);
-    request->way = (enum hostile_way)way;
-    request->is_head = strcmp(method, "HEAD") == 0;
-    conn->body_left = length_of(head);
-    conn->is_asked = true;
-}
-
 static void take(struct hostile_conn *conn, size_t len)
 {
     conn->in_len -= len;
@@ -377,7 +350,8 @@ static void take_requests(struct hostile *hostile, struct hostile_conn *conn)
         }
         end[2] = '\0';
         atomic_fetch_add(&hostile->requests, 1);
-        read_request(conn, conn->in);
+        conn->body_left = hostile_read_request(&conn->request, conn->in);
+        conn->is_asked = true;
         take(conn, (size_t)(end - conn->in) + 4);
         if (conn->body_left == 0 || conn->request.way == HOSTILE_EARLY)
             asked(hostile, conn);

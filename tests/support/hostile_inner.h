@@ -58,6 +58,8 @@ struct hostile_conn {
     TAILQ_ENTRY(hostile_conn) link;
 };
 
+/* Reads a header section that ends in NUL; returns the length of the body. */
+size_t hostile_read_request(struct hostile_request *request, const char *head);
 /* Writes the answer to a request; `choice` decides where it is split. */
 void hostile_compose(struct hostile_answer *answer,
                      const struct hostile_request *request, uint64_t connection,

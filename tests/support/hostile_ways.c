@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "hostile_inner.h"
 
@@ -34,6 +35,32 @@ const char *hostile_way_name(enum hostile_way way)
 enum hostile_verdict hostile_way_verdict(enum hostile_way way)
 {
     return ways[way].verdict;
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+static size_t length_of(const char *head)
+{
+    for (const char *line = strstr(head, "\r\n"); line;
+         line = strstr(line + 2, "\r\n")) {
+        if (strncasecmp(line + 2, "Content-Length:", 15) == 0)
+            return strtoul(line + 17, NULL, 10);
+    }
+    return 0;
+}
+
+size_t hostile_read_request(struct hostile_request *request, const char *head)
+{
+    unsigned way = 0;
+    char method[8];
+
+    if (sscanf(head, "%7s /%u/%16[^/]/%zu", method, &way, request->token,
+               &request->size) != 4 ||
+        way >= HOSTILE_WAY_COUNT || strlen(request->token) != HOSTILE_TOKEN)
+        hostile_die(head);
+    request->way = (enum hostile_way)way;
+    request->is_head = strcmp(method, "HEAD") == 0;
+    return length_of(head);
 }
 
 /* --- writing ------------------------------------------------------------- */
