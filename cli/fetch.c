@@ -204,7 +204,8 @@ static void print_stats(weir_pool *pool)
     fprintf(stderr,
             "requests %llu, failures %llu, connections %llu, reused %llu, "
             "TLS resumed %llu, stale retries %llu, retries %llu, redirects "
-            "%llu, queued %llu, bytes sent %llu, received %llu\n",
+            "%llu, hedges %llu (won %llu), queued %llu, bytes sent %llu, "
+            "received %llu\n",
             (unsigned long long)figures.requests,
             (unsigned long long)figures.failures,
             (unsigned long long)figures.dialed,
@@ -213,6 +214,8 @@ static void print_stats(weir_pool *pool)
             (unsigned long long)figures.stale_retries,
             (unsigned long long)figures.retries,
             (unsigned long long)figures.redirects,
+            (unsigned long long)figures.hedges,
+            (unsigned long long)figures.hedges_won,
             (unsigned long long)figures.queued,
             (unsigned long long)figures.bytes_sent,
             (unsigned long long)figures.bytes_received);

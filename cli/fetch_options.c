@@ -44,12 +44,19 @@ static const char help[] =
     "Persistence\n"
     "  -L, --location            follow redirects, at most 10\n"
     "      --max-redirects N     follow at most N redirects\n"
+    "      --redirect-downgrade  also from https to http\n"
     "      --retry N             try again up to N times what may pass\n"
     "      --retry-delay S       longest delay before the first retry\n"
     "      --retry-backoff F     factor from one delay to the next\n"
     "      --retry-max-delay S   longest delay, also of Retry-After\n"
     "      --breaker N           refuse an origin after N failures in a row\n"
+    "      --breaker-rate F      or when that share of its requests failed,\n"
+    "      --breaker-window S    over so long a time,\n"
+    "      --breaker-min-requests N  of at least N\n"
     "      --breaker-open S      how long, until one request probes it\n"
+    "      --hedge [S]           a second request after S seconds without a\n"
+    "                            response; without S after what 95 % of the\n"
+    "                            responses of the origin took less than\n"
     "TLS\n"
     "      --cacert FILE         trust these certificates alone\n"
     "      --capath FOLDER       the same, a hashed folder\n"
@@ -63,6 +70,8 @@ static const char help[] =
     "      --acquire-timeout S   waiting for a connection\n"
     "      --first-byte-timeout S  request sent to first byte\n"
     "      --read-timeout S      between two reads\n"
+    "      --max-decoded BYTES   largest body, decoded\n"
+    "      --max-decode-ratio N  of it to what came, beyond 1 MiB\n"
     "      --max-body BYTES      largest body that a report holds\n"
     "      --config FILE         settings on top of all layers\n\n"
     "Exit codes: 0 all fetched, 1 some failed, 2 bad usage or settings.\n";
@@ -99,12 +108,17 @@ static const struct option long_options[] = {
     {"ipv6", no_argument, NULL, '6'},
     {"location", no_argument, NULL, 'L'},
     {"max-redirects", required_argument, NULL, OPT_MAX_REDIRECTS},
+    {"redirect-downgrade", no_argument, NULL, OPT_REDIRECT_DOWNGRADE},
     {"retry", required_argument, NULL, OPT_RETRY},
     {"retry-delay", required_argument, NULL, OPT_RETRY_DELAY},
     {"retry-backoff", required_argument, NULL, OPT_RETRY_BACKOFF},
     {"retry-max-delay", required_argument, NULL, OPT_RETRY_MAX_DELAY},
     {"breaker", required_argument, NULL, OPT_BREAKER},
+    {"breaker-rate", required_argument, NULL, OPT_BREAKER_RATE},
+    {"breaker-window", required_argument, NULL, OPT_BREAKER_WINDOW},
+    {"breaker-min-requests", required_argument, NULL, OPT_BREAKER_MIN_REQUESTS},
     {"breaker-open", required_argument, NULL, OPT_BREAKER_OPEN},
+    {"hedge", optional_argument, NULL, OPT_HEDGE},
     {"cacert", required_argument, NULL, OPT_CACERT},
     {"capath", required_argument, NULL, OPT_CAPATH},
     {"cert", required_argument, NULL, OPT_CERT},
@@ -116,6 +130,8 @@ static const struct option long_options[] = {
     {"acquire-timeout", required_argument, NULL, OPT_ACQUIRE_TIMEOUT},
     {"first-byte-timeout", required_argument, NULL, OPT_FIRST_BYTE_TIMEOUT},
     {"read-timeout", required_argument, NULL, OPT_READ_TIMEOUT},
+    {"max-decoded", required_argument, NULL, OPT_MAX_DECODED},
+    {"max-decode-ratio", required_argument, NULL, OPT_MAX_DECODE_RATIO},
     {"max-body", required_argument, NULL, OPT_MAX_BODY},
     {"config", required_argument, NULL, OPT_CONFIG},
     {"help", no_argument, NULL, 'h'},
@@ -313,6 +329,24 @@ static int check(const struct fetch_options *options)
     return -1;
 }
 
+static bool is_number(const char *text)
+{
+    char *end;
+
+    strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
+/* An argument that may be there: "--hedge=0.5", or a number that follows.  No
+ * URL is a number. */
+static const char *argument_of(int option, int argc, char **argv)
+{
+    if (option == OPT_HEDGE && !optarg && optind < argc &&
+        is_number(argv[optind]))
+        return argv[optind++];
+    return optarg;
+}
+
 int fetch_parse(int argc, char **argv, struct fetch_options *options)
 {
     int option;
@@ -342,7 +376,8 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
             continue;
         }
         if (take_flag(options, option) ||
-            fetch_take_pool_option(options, option, optarg))
+            fetch_take_pool_option(options, option,
+                                   argument_of(option, argc, argv)))
             continue;
         taken = take_text(options, option);
         if (taken >= 0)

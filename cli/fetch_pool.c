@@ -1,6 +1,7 @@
 #include "fetch_pool.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 enum {
     REDIRECTS_USUAL = 10
 };
+
+/* Until the usual time of an origin is known. */
+#define HEDGE_DELAY_USUAL 1.0
 
 /* Takes the argument of one option.  false: it has complained. */
 typedef bool change_fn(weir_pool_options *pool, const char *argument);
@@ -114,6 +118,29 @@ static bool set_compressed(weir_pool_options *pool, const char *argument)
     return true;
 }
 
+static bool set_max_decoded(weir_pool_options *pool, const char *argument)
+{
+    long bytes;
+
+    if (!cli_count("fetch", "--max-decoded", argument, 0, LONG_MAX, &bytes))
+        return false;
+    pool->max_decoded = (uint64_t)bytes;
+    return true;
+}
+
+static bool set_max_ratio(weir_pool_options *pool, const char *argument)
+{
+    return set_count("--max-decode-ratio", argument, 2, 1000000,
+                     &pool->max_decode_ratio);
+}
+
+static bool set_downgrade(weir_pool_options *pool, const char *argument)
+{
+    (void)argument;
+    pool->redirect_downgrade = true;
+    return true;
+}
+
 /* Those of the settings, if they follow any. */
 static bool set_location(weir_pool_options *pool, const char *argument)
 {
@@ -141,20 +168,27 @@ static bool set_retry_delay(weir_pool_options *pool, const char *argument)
     return cli_seconds("fetch", "--retry-delay", argument, &pool->retry_delay);
 }
 
-static bool set_retry_backoff(weir_pool_options *pool, const char *argument)
+/* A number without a unit. */
+static bool set_number(const char *option, const char *argument, double min,
+                       double max, double *member)
 {
     char *end;
-    const double factor = strtod(argument, &end);
+    const double number = strtod(argument, &end);
 
-    if (end == argument || *end || !(factor >= 1 && factor <= 100)) {
+    if (end == argument || *end || !(number >= min && number <= max)) {
         cli_usage_error("fetch",
-                        "--retry-backoff: found '%s', expected a number from 1 "
-                        "to 100",
-                        argument);
+                        "%s: found '%s', expected a number from %g to %g",
+                        option, argument, min, max);
         return false;
     }
-    pool->retry_backoff = factor;
+    *member = number;
     return true;
+}
+
+static bool set_retry_backoff(weir_pool_options *pool, const char *argument)
+{
+    return set_number("--retry-backoff", argument, 1, 100,
+                      &pool->retry_backoff);
 }
 
 static bool set_retry_max_delay(weir_pool_options *pool, const char *argument)
@@ -169,10 +203,39 @@ static bool set_breaker(weir_pool_options *pool, const char *argument)
                      &pool->breaker_failures);
 }
 
+static bool set_breaker_rate(weir_pool_options *pool, const char *argument)
+{
+    return set_number("--breaker-rate", argument, 0, 1, &pool->breaker_rate);
+}
+
+static bool set_breaker_window(weir_pool_options *pool, const char *argument)
+{
+    return cli_seconds("fetch", "--breaker-window", argument,
+                       &pool->breaker_window);
+}
+
+static bool set_breaker_min(weir_pool_options *pool, const char *argument)
+{
+    return set_count("--breaker-min-requests", argument, 1, 1000000,
+                     &pool->breaker_min_requests);
+}
+
 static bool set_breaker_open(weir_pool_options *pool, const char *argument)
 {
     return cli_seconds("fetch", "--breaker-open", argument,
                        &pool->breaker_open);
+}
+
+/* Without an argument: the origin's own, and until that is known what the
+ * settings say. */
+static bool set_hedge(weir_pool_options *pool, const char *argument)
+{
+    pool->hedge_p95 = !argument;
+    if (argument)
+        return cli_seconds("fetch", "--hedge", argument, &pool->hedge_delay);
+    if (pool->hedge_delay <= 0)
+        pool->hedge_delay = HEDGE_DELAY_USUAL;
+    return true;
 }
 
 static const struct {
@@ -194,12 +257,19 @@ static const struct {
     {OPT_COMPRESSED, set_compressed},
     {'L', set_location},
     {OPT_MAX_REDIRECTS, set_max_redirects},
+    {OPT_REDIRECT_DOWNGRADE, set_downgrade},
+    {OPT_MAX_DECODED, set_max_decoded},
+    {OPT_MAX_DECODE_RATIO, set_max_ratio},
     {OPT_RETRY, set_retry},
     {OPT_RETRY_DELAY, set_retry_delay},
     {OPT_RETRY_BACKOFF, set_retry_backoff},
     {OPT_RETRY_MAX_DELAY, set_retry_max_delay},
     {OPT_BREAKER, set_breaker},
+    {OPT_BREAKER_RATE, set_breaker_rate},
+    {OPT_BREAKER_WINDOW, set_breaker_window},
+    {OPT_BREAKER_MIN_REQUESTS, set_breaker_min},
     {OPT_BREAKER_OPEN, set_breaker_open},
+    {OPT_HEDGE, set_hedge},
 };
 
 /* One that was given. */

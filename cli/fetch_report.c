@@ -122,7 +122,8 @@ static json_t *attempts_of(const weir_response *response)
 {
     static const char *const kinds[] = {[WEIR_ATTEMPT_FIRST] = "first",
                                         [WEIR_ATTEMPT_REDIRECT] = "redirect",
-                                        [WEIR_ATTEMPT_RETRY] = "retry"};
+                                        [WEIR_ATTEMPT_RETRY] = "retry",
+                                        [WEIR_ATTEMPT_HEDGE] = "hedge"};
     json_t *list = json_array();
     weir_attempt attempt = {.size = sizeof attempt};
 

@@ -62,6 +62,8 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_PROXY,     /**< the proxy has agreed */
     WEIR_TRACE_BREAKER,   /**< an origin's breaker has changed its state */
     WEIR_TRACE_REDIRECT,  /**< a redirect is followed; detail says where to */
+    WEIR_TRACE_HEDGE,     /**< a second request, see hedge_delay: it begins, is
+                           * skipped, or the race is over; detail says which */
     WEIR_TRACE_LEAK,      /**< a response is neither read nor freed, see
                            * leak_after; detail names its request, elapsed is
                            * for how long */
@@ -155,9 +157,13 @@ typedef struct weir_pool_options {
                              * 1; 0 */
     double breaker_window;  /**< over which it is taken, > 0; 10 */
     double breaker_open;    /**< until the next probe, > 0; 30 */
+    double hedge_delay;     /**< from a request sent to a second one of the
+                             * same, see weir_request_set_hedge(); 0 = none */
     double leak_after;      /**< a response that holds a connection and is
                              * neither read nor freed for longer is traced
                              * (WEIR_TRACE_LEAK) and counted; 0 = off; 0 */
+    bool hedge_p95;         /**< the delay is the 95th percentile of the
+                             * origin's own, once it is known; false */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */
@@ -213,6 +219,10 @@ typedef struct weir_pool_figures {
     uint64_t redirects;        /**< redirects followed */
     uint64_t retries_denied;   /**< retries that a budget did not allow */
     uint64_t breaker_refusals; /**< attempts that an open breaker refused */
+    uint64_t hedges;           /**< second requests sent, see hedge_delay */
+    uint64_t hedges_won;       /**< of them, answered before the first */
+    uint64_t hedges_skipped;   /**< not begun: no connection was free */
+    uint64_t hedges_denied;    /**< not begun: the budget, or a breaker */
     uint64_t leaks;            /**< responses held for longer than leak_after */
 } weir_pool_figures;
 

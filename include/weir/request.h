@@ -249,6 +249,42 @@ WEIR_API weir_status weir_request_set_retry(weir_request *request,
                                             const weir_retry *retry,
                                             weir_error *ret_err);
 
+/** When a call sends a second request; begin with weir_hedge_init(). */
+typedef struct weir_hedge {
+    size_t size;  /**< sizeof(weir_hedge), set by _init */
+    double delay; /**< seconds after the first was sent, 0 or more; 0 = none */
+    bool p95; /**< the origin's 95th percentile instead, once known; false */
+} weir_hedge;
+
+/** Fills a policy of the caller's `size` with the defaults: no hedge. */
+WEIR_API void weir_hedge_init_sized(weir_hedge *hedge, size_t size);
+/** Fills `*(hedge)` with the defaults. */
+#define weir_hedge_init(hedge) weir_hedge_init_sized((hedge), sizeof *(hedge))
+
+/**
+ * Sends the request a second time, over another connection, when it has been
+ * sent and no header section of a response has come for a while.  The first
+ * header section to come is the call's; the other request is cancelled, and its
+ * connection closed.  If one of them fails the other goes on.
+ *
+ * Only a request that may be repeated (idempotent, or
+ * weir_request_set_replayable()) and whose body can be sent again is hedged,
+ * once for each attempt, and only over a connection that is idle or can be
+ * dialled within the limits, without a wait in line; within the origin's budget
+ * of retries; and not while its breaker is not closed.  What keeps a hedge from
+ * being sent is counted and does the call no harm.
+ *
+ * With `p95` the delay is the 95th percentile of the times that the last 128
+ * good responses of the origin took, to calls that ask for it, from the request
+ * sent to the header section; `delay` until there are 20 of them.
+ *
+ * @param hedge  copied; NULL: as the pool's hedge_… options say.
+ * @retval WEIR_E_OPTION  out of range; the message names the member.
+ */
+WEIR_API weir_status weir_request_set_hedge(weir_request *request,
+                                            const weir_hedge *hedge,
+                                            weir_error *ret_err);
+
 /** Keeps its connections apart from those of any other tag; NULL = none. */
 WEIR_API weir_status weir_request_set_isolation(weir_request *request,
                                                 const char *tag,

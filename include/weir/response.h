@@ -133,6 +133,8 @@ typedef enum weir_attempt_kind {
     WEIR_ATTEMPT_FIRST = 1, /**< the request itself */
     WEIR_ATTEMPT_REDIRECT,  /**< the one before was a redirect to its URL */
     WEIR_ATTEMPT_RETRY,     /**< the one before had failed */
+    WEIR_ATTEMPT_HEDGE,     /**< the one before took long: both were under way,
+                             * and one of them was cancelled unless it failed */
 } weir_attempt_kind;
 
 /** One attempt of a call. */
@@ -149,8 +151,8 @@ typedef struct weir_attempt {
 } weir_attempt;
 
 /**
- * Number of attempts of the call, this one included, if redirects or retries
- * were allowed; else 0.
+ * Number of attempts of the call, this one included, if redirects, retries
+ * or hedges were allowed; else 0.
  */
 WEIR_API size_t weir_response_attempt_count(const weir_response *response);
 /**

@@ -61,6 +61,7 @@ static weir_status fill(struct weir_pool *pool,
         return status;
     wr_means_renew_surroundings(pool);
     wr_policy_from(&pool->options, &pool->policy);
+    pool->is_plain = wr_policy_is_plain(&pool->policy);
     pool->coding_limits = (struct wr_coding_limits){
         .max_output = pool->options.max_decoded,
         .max_ratio = pool->options.max_decode_ratio,
@@ -307,6 +308,10 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
     full.redirects = tally.redirects;
     full.retries_denied = tally.retries_denied;
     full.breaker_refusals = tally.breaker_refusals;
+    full.hedges = tally.hedges;
+    full.hedges_won = tally.hedges_won;
+    full.hedges_skipped = tally.hedges_skipped;
+    full.hedges_denied = tally.hedges_denied;
     full.leaks = tally.leaks;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;

@@ -41,6 +41,14 @@ void weir_retry_init_sized(weir_retry *retry, size_t size)
     retry->size = size;
 }
 
+void weir_hedge_init_sized(weir_hedge *hedge, size_t size)
+{
+    if (size < sizeof hedge->size)
+        return;
+    memset(hedge, 0, size);
+    hedge->size = size;
+}
+
 static weir_status out_of_range(weir_error *ret_err, const char *member,
                                 double found, const char *expected)
 {
@@ -88,5 +96,28 @@ weir_status weir_request_set_retry(weir_request *request,
     status = wr_check_unused(request, ret_err);
     if (status == WEIR_OK)
         request->retry = own;
+    return status;
+}
+
+weir_status weir_request_set_hedge(weir_request *request,
+                                   const weir_hedge *hedge, weir_error *ret_err)
+{
+    weir_hedge own = {0};
+    weir_status status;
+
+    if (!request)
+        return wr_missing(ret_err, "request");
+    if (hedge && hedge->size != sizeof own)
+        return wr_error_set(ret_err, WEIR_E_INVALID,
+                            "hedge->size: found %zu, expected "
+                            "sizeof(weir_hedge)",
+                            hedge->size);
+    if (hedge)
+        own = *hedge;
+    if (!(own.delay >= 0))
+        return out_of_range(ret_err, "delay", own.delay, "seconds, 0 or more");
+    status = wr_check_unused(request, ret_err);
+    if (status == WEIR_OK)
+        request->hedge = own;
     return status;
 }

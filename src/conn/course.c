@@ -12,7 +12,8 @@
 bool wr_policy_is_plain(const struct wr_policy *policy)
 {
     return policy->max_redirects == 0 && policy->retry.attempts <= 1 &&
-           policy->breaker.failures == 0 && policy->breaker.rate == 0;
+           policy->breaker.failures == 0 && policy->breaker.rate == 0 &&
+           policy->hedge.delay_ns == 0 && !policy->hedge.p95;
 }
 
 /* --- the record ---------------------------------------------------------- */
@@ -49,13 +50,15 @@ static bool add_attempt(struct wr_course *course, weir_attempt_kind kind,
     return true;
 }
 
-static void note_ending(struct wr_course *course,
+static void note_ending(struct wr_course *course, size_t index,
                         const struct wr_ending *ending)
 {
-    struct wr_attempt *attempt = &course->attempts[course->count - 1];
+    struct wr_attempt *attempt = &course->attempts[index];
 
     if (attempt->ended_ns) /* its response has been refused since */
         return;
+    course->was_sent = course->was_sent || ending->exchange ||
+                       ending->error->may_have_been_processed;
     attempt->status = ending->exchange ? (int)ending->exchange->head.status : 0;
     attempt->outcome = ending->exchange ? WEIR_OK : ending->error->code;
     attempt->connection = ending->connection;
@@ -96,7 +99,39 @@ bool wr_course_begin(struct wr_course *course, weir_attempt_kind kind,
     if (!add_attempt(course, kind, url, delay_ns, now_ns))
         return false;
     course->tries++;
+    course->now = course->count - 1;
+    course->first_sent_ns = 0;
     return true;
+}
+
+bool wr_course_hedge(struct wr_course *course, uint64_t sent_ns,
+                     uint64_t now_ns)
+{
+    const size_t url = course->attempts[course->now].url;
+
+    if (!add_attempt(course, WEIR_ATTEMPT_HEDGE, url, now_ns - sent_ns, now_ns))
+        return false;
+    course->has_hedge = true;
+    course->first_sent_ns = sent_ns;
+    return true;
+}
+
+void wr_course_go_on_with(struct wr_course *course, bool is_hedge,
+                          const struct wr_ending *ending)
+{
+    const size_t hedge = course->count - 1;
+
+    note_ending(course, is_hedge ? course->now : hedge, ending);
+    if (is_hedge)
+        course->now = hedge;
+    course->has_hedge = false;
+}
+
+void wr_course_forget_hedge(struct wr_course *course)
+{
+    course->count--;
+    course->has_hedge = false;
+    course->first_sent_ns = 0;
 }
 
 /* Another request is to be sent; NULL: none any more. */
@@ -371,7 +406,7 @@ enum wr_verdict_kind wr_course_judge(struct wr_course *course,
 {
     const struct wr_exchange *ex = ending->exchange;
 
-    note_ending(course, ending);
+    note_ending(course, course->now, ending);
     if (!ex)
         return is_passing(ending->error->code)
                    ? judge_retry(course, ending, ret_delay_ns)

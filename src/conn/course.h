@@ -15,12 +15,26 @@
 #include "pool/health.h"
 #include "pool/retry.h"
 
+/* When a second request is sent. */
+struct wr_hedge_rules {
+    uint64_t delay_ns; /* after the first; 0 = none */
+    bool p95;          /* the origin's own, once it is known */
+};
+
 /* What a pool allows its calls; a request may have its own. */
 struct wr_policy {
     unsigned max_redirects; /* 0: a redirect is a response like any other */
     bool may_downgrade;     /* from https to http */
     struct wr_retry_rules retry;
     struct wr_breaker_rules breaker;
+    struct wr_hedge_rules hedge;
+};
+
+/* What an attempt under way owes to the record of its origin. */
+struct wr_debt {
+    struct wr_pass pass; /* if has_pass */
+    bool has_pass;
+    bool has_retry; /* it counts as a retry that is pending */
 };
 
 /* What an attempt was. */
@@ -44,12 +58,17 @@ struct wr_course {
     unsigned redirects;
     unsigned tries;           /* attempts on this URL */
     bool is_stripped;         /* credentials have been dropped, for good */
+    bool was_sent;            /* some attempt may have been processed */
     struct wr_origin *origin; /* of `sent`: one reference */
-    struct wr_pass pass;      /* of the attempt under way, if has_pass */
-    bool has_pass;
-    bool has_retry; /* the attempt is a retry that is pending at the origin */
+    struct wr_debt debt;      /* of the attempt under way */
+    uint64_t hedge_ns;        /* after which it is hedged; 0 = never */
+    bool has_hedge;           /* it is, by the last of the attempts */
+    struct wr_debt hedge_debt;
+    uint64_t first_sent_ns; /* it has been: when the first of the pair was
+                             * sent; else 0 */
     struct wr_buf urls;
     struct wr_attempt *attempts;
+    size_t now; /* the attempt under way */
     size_t count;
     size_t cap;
 };
@@ -89,6 +108,16 @@ enum wr_verdict_kind wr_course_judge(struct wr_course *course,
                                      const struct wr_ending *ending,
                                      uint64_t *ret_delay_ns,
                                      weir_error *ret_err);
+/* A hedge of the attempt under way, which was sent at `sent_ns`, begins.
+ * false: there is no memory to write it down. */
+bool wr_course_hedge(struct wr_course *course, uint64_t sent_ns,
+                     uint64_t now_ns);
+/* Writes down how one of the pair ended, which is not the last word: the other
+ * one, the hedge if `is_hedge`, is the attempt under way from now on. */
+void wr_course_go_on_with(struct wr_course *course, bool is_hedge,
+                          const struct wr_ending *ending);
+/* The hedge was never sent, so it has been none. */
+void wr_course_forget_hedge(struct wr_course *course);
 /* The next attempt begins; `delay_ns` was waited before it.  false: there is no
  * memory to write it down. */
 bool wr_course_begin(struct wr_course *course, weir_attempt_kind kind,

@@ -36,6 +36,7 @@ struct weir_request {
     weir_redirect_fn on_redirect; /* or NULL */
     void *on_redirect_user;
     struct weir_retry retry; /* size 0: the pool's */
+    struct weir_hedge hedge; /* the same */
     char *isolation;
     char *unix_path;
     char *address;

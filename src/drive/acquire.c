@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "conn/reuse.h"
+#include "drive/acquire_inner.h"
 #include "drive/dialing.h"
 #include "drive/follow.h"
 #include "drive/keeper.h"
@@ -63,17 +64,11 @@ static bool is_woken(const struct wr_waits *waits, int wake_fd)
            (waits->fds[waits->count].revents & POLLIN);
 }
 
-enum dial_end {
-    DIAL_ENDED_OK,
-    DIAL_ENDED_ERROR,
-    DIAL_INTERRUPTED
-};
-
 /* Runs a dial to its end, or until the waiter is woken or the call's time is
  * up.  Without the lock. */
-static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
-                                struct wr_thread *thread, uint64_t until_ns,
-                                weir_error *ret_err)
+static enum wr_dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
+                                   struct wr_thread *thread, uint64_t until_ns,
+                                   weir_error *ret_err)
 {
     const int wake_fd = thread->wake_fd;
     struct wr_waits waits = {.count = 0};
@@ -99,8 +94,8 @@ static enum dial_end drive_dial(struct weir_pool *pool, struct wr_dial *dial,
     }
     thread->waits = NULL;
     if (step == WR_STEP_WAIT)
-        return DIAL_INTERRUPTED;
-    return step == WR_STEP_DONE ? DIAL_ENDED_OK : DIAL_ENDED_ERROR;
+        return WR_DIAL_INTERRUPTED;
+    return step == WR_STEP_DONE ? WR_DIAL_OK : WR_DIAL_ERROR;
 }
 
 /* Gives a dial under way to the oldest thread that waits for the same bucket
@@ -119,25 +114,24 @@ static bool hand_over_locked(struct weir_pool *pool, struct wr_dial *dial,
     return true;
 }
 
-/* The thread's dial has ended, or the thread leaves it: tells the core. */
-static void end_dial_locked(struct weir_pool *pool, struct wr_thread *thread,
-                            struct wr_dial *dial, enum dial_end end,
-                            const weir_error *err)
+void wr_end_dial_locked(struct weir_pool *pool, struct wr_thread *thread,
+                        struct wr_dial *dial, enum wr_dial_end end,
+                        const weir_error *err)
 {
     const wr_conn_id id = thread->dial_id;
 
     thread->dial_id = 0;
-    if (end == DIAL_INTERRUPTED && hand_over_locked(pool, dial, id))
+    if (end == WR_DIAL_INTERRUPTED && hand_over_locked(pool, dial, id))
         return;
-    if (end == DIAL_ENDED_OK)
+    if (end == WR_DIAL_OK)
         wr_dialing_done_locked(pool, dial, id);
     /* Its sockets are closed before its place is free. */
     pthread_mutex_unlock(&pool->lock);
     wr_dial_free(dial);
     pthread_mutex_lock(&pool->lock);
-    if (end == DIAL_ENDED_ERROR)
+    if (end == WR_DIAL_ERROR)
         wr_dialing_failed_locked(pool, id, thread->waiter.ticket, err);
-    else if (end == DIAL_INTERRUPTED)
+    else if (end == WR_DIAL_INTERRUPTED)
         wr_dialing_dropped_locked(pool, id);
 }
 
@@ -147,7 +141,7 @@ static void run_offered_dial_locked(struct weir_pool *pool,
                                     struct weir_response *response)
 {
     struct wr_dial *dial = thread->dial;
-    enum dial_end end;
+    enum wr_dial_end end;
     weir_error err;
 
     thread->dial = NULL;
@@ -161,14 +155,14 @@ static void run_offered_dial_locked(struct weir_pool *pool,
         end = drive_dial(pool, dial, thread, response->deadline_ns, &err);
         thread->stage = wr_dial_stage(dial);
     } else {
-        end = DIAL_ENDED_ERROR;
+        end = WR_DIAL_ERROR;
         wr_error_no_memory(&err);
     }
     pthread_mutex_lock(&pool->lock);
     if (thread->wake_fd >= 0)
         close(thread->wake_fd);
     thread->wake_fd = -1;
-    end_dial_locked(pool, thread, dial, end, &err);
+    wr_end_dial_locked(pool, thread, dial, end, &err);
 }
 
 /* --- waiting ------------------------------------------------------------- */
@@ -246,8 +240,7 @@ static void wait_in_line_locked(struct weir_pool *pool,
     }
 }
 
-/* The thread leaves with a dial that it was offered and has not begun. */
-static void leave_dial_locked(struct weir_pool *pool, struct wr_thread *thread)
+void wr_leave_dial_locked(struct weir_pool *pool, struct wr_thread *thread)
 {
     struct wr_dial *dial = thread->dial;
     const wr_conn_id id = thread->dial_id;
@@ -256,7 +249,7 @@ static void leave_dial_locked(struct weir_pool *pool, struct wr_thread *thread)
         return;
     thread->dial = NULL;
     if (dial) {
-        end_dial_locked(pool, thread, dial, DIAL_INTERRUPTED, NULL);
+        wr_end_dial_locked(pool, thread, dial, WR_DIAL_INTERRUPTED, NULL);
         return;
     }
     thread->dial_id = 0;
@@ -280,7 +273,7 @@ static weir_status queue_locked(struct weir_pool *pool,
     wait_in_line_locked(pool, thread, response);
     TAILQ_REMOVE(&pool->threads, thread, link);
     pass_time_on_locked(pool);
-    leave_dial_locked(pool, thread);
+    wr_leave_dial_locked(pool, thread);
     pthread_cond_destroy(&thread->wake);
     if (thread->waiter.conn)
         return WEIR_OK;
@@ -362,6 +355,23 @@ static weir_status take_locked(struct weir_pool *pool, struct wr_target *target,
     return status;
 }
 
+static inline bool take_granted_locked(struct weir_pool *pool,
+                                       struct weir_response *response,
+                                       uint64_t now_ns)
+{
+    wr_rouse_locked(pool, response->conn);
+    wr_loop_detach_locked(response->conn);
+    if (!wr_is_alive_locked(pool, response->conn, now_ns)) {
+        response->conn = NULL;
+        return false;
+    }
+    response->number = response->conn->number;
+    if (!response->is_reused)
+        response->times.dial = wr_conn_times(response->conn);
+    response->times.granted_ns = now_ns;
+    return true;
+}
+
 weir_status wr_acquire_locked(struct weir_pool *pool,
                               const struct weir_request *request,
                               struct weir_response *response, uint64_t now_ns,
@@ -376,28 +386,27 @@ weir_status wr_acquire_locked(struct weir_pool *pool,
             return status;
         if (!response->has_rested)
             now_ns = wr_now();
-        wr_rouse_locked(pool, response->conn);
-        wr_loop_detach_locked(response->conn);
-        if (wr_is_alive_locked(pool, response->conn, now_ns))
-            break;
-        response->conn = NULL;
+        if (take_granted_locked(pool, response, now_ns))
+            return WEIR_OK;
     }
-    response->number = response->conn->number;
-    if (!response->is_reused)
-        response->times.dial = wr_conn_times(response->conn);
-    response->times.granted_ns = now_ns;
-    return WEIR_OK;
+}
+
+bool wr_take_granted_locked(struct weir_pool *pool,
+                            struct weir_response *response, uint64_t now_ns)
+{
+    return take_granted_locked(pool, response, now_ns);
 }
 
 /* --- a stale connection -------------------------------------------------- */
 
 /* Runs a dial in a leased place; the end of the pool interrupts it. */
-static enum dial_end dial_in_place(struct weir_pool *pool, struct wr_dial *dial,
-                                   const struct weir_response *response,
-                                   weir_error *err)
+static enum wr_dial_end dial_in_place(struct weir_pool *pool,
+                                      struct wr_dial *dial,
+                                      const struct weir_response *response,
+                                      weir_error *err)
 {
     struct wr_thread thread = {.waiter = {.target = wr_dial_target(dial)}};
-    enum dial_end end = DIAL_INTERRUPTED;
+    enum wr_dial_end end = WR_DIAL_INTERRUPTED;
     bool is_cut;
 
     thread.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -412,7 +421,7 @@ static enum dial_end dial_in_place(struct weir_pool *pool, struct wr_dial *dial,
     pthread_mutex_unlock(&pool->lock);
     if (thread.wake_fd >= 0)
         close(thread.wake_fd);
-    if (end == DIAL_INTERRUPTED) {
+    if (end == WR_DIAL_INTERRUPTED) {
         if (wr_now() >= response->deadline_ns)
             wr_total_ran_out(response->limits.total_ns, err);
         else
@@ -427,7 +436,7 @@ weir_status wr_redial(struct weir_pool *pool, struct weir_response *response,
 {
     struct wr_dial *dial;
     weir_error err;
-    enum dial_end end;
+    enum wr_dial_end end;
 
     wr_dialing_drop_stale(pool, response);
     dial = wr_dial_new(&pool->means, response->conn->target, wr_now(),
@@ -435,10 +444,10 @@ weir_status wr_redial(struct weir_pool *pool, struct weir_response *response,
     if (!dial)
         return wr_error_no_memory(ret_err);
     end = dial_in_place(pool, dial, response, &err);
-    if (end == DIAL_ENDED_OK)
+    if (end == WR_DIAL_OK)
         wr_dialing_renew(pool, response, wr_dial_take(dial));
     else if (ret_err)
         *ret_err = err;
     wr_dial_free(dial);
-    return end == DIAL_ENDED_OK ? WEIR_OK : err.code;
+    return end == WR_DIAL_OK ? WEIR_OK : err.code;
 }

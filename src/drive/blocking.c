@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "conn/decoding.h"
 #include "drive/acquire.h"
+#include "drive/blocking_hedge.h"
+#include "drive/blocking_inner.h"
 #include "drive/leaks.h"
 #include "drive/lease.h"
 #include "drive/means.h"
@@ -17,9 +19,9 @@
 
 /* --- one exchange -------------------------------------------------------- */
 
-/* Receives once and parses the head.  DONE: the final head is in. */
-static enum wr_step receive_head(struct weir_response *response, bool dont_wait,
-                                 uint64_t now_ns, weir_error *err)
+enum wr_step wr_blocking_receive_head(struct weir_response *response,
+                                      bool dont_wait, uint64_t now_ns,
+                                      weir_error *err)
 {
     struct wr_exchange *ex = &response->exchange;
     enum wr_step step;
@@ -51,7 +53,7 @@ static enum wr_step send_blocked(struct weir_response *response,
     if (events & POLLOUT)
         return WR_STEP_WAIT;
     if (events)
-        return receive_head(response, true, now_ns, err);
+        return wr_blocking_receive_head(response, true, now_ns, err);
     if (now_ns < response->deadline_ns)
         return WR_STEP_WAIT;
     wr_total_ran_out(response->limits.total_ns, err);
@@ -72,7 +74,8 @@ static enum wr_step send_held(struct weir_response *response, weir_error *err)
         const uint64_t now_ns = wr_now();
 
         if (events) {
-            const enum wr_step step = receive_head(response, true, now_ns, err);
+            const enum wr_step step =
+                wr_blocking_receive_head(response, true, now_ns, err);
 
             if (step != WR_STEP_WAIT)
                 return step;
@@ -86,7 +89,7 @@ static enum wr_step send_held(struct weir_response *response, weir_error *err)
     return WR_STEP_WAIT;
 }
 
-static enum wr_step body_is_late(weir_error *err)
+enum wr_step wr_blocking_body_is_late(weir_error *err)
 {
     wr_error_set(err, WEIR_E_BODY,
                  "request body: its callback answered WEIR_BODY_LATER, which a "
@@ -111,7 +114,7 @@ static enum wr_step send_request(struct weir_response *response,
         if (count < 0)
             return WR_STEP_ERROR;
         if (count == 0 && ex->request->body.is_late)
-            return body_is_late(err);
+            return wr_blocking_body_is_late(err);
         if (count == 0 && !ex->is_held)
             return WR_STEP_WAIT;
         if (count == 0) {
@@ -135,52 +138,73 @@ static enum wr_step send_request(struct weir_response *response,
     }
 }
 
-static weir_status transact(struct weir_response *response,
-                            struct weir_request *request,
-                            const struct wr_head_limits *limits,
-                            weir_error *err, weir_stage *ret_stage)
+/* The final head, or nothing within the time limits. */
+static enum wr_step await_head(struct weir_response *response, weir_error *err)
 {
-    struct wr_exchange *ex = &response->exchange;
+    enum wr_step step = WR_STEP_WAIT;
+
+    for (uint64_t now_ns = response->times.sent_ns; step == WR_STEP_WAIT;
+         now_ns = wr_now())
+        step = wr_blocking_receive_head(response, false, now_ns, err);
+    return step;
+}
+
+/* One attempt of a request. */
+struct attempt {
+    struct weir_request *request;
+    struct wr_course *course;       /* NULL: it is the only one */
+    struct weir_response *response; /* which a hedge may replace */
+    struct wr_head_limits limits;
+    weir_stage stage;
+};
+
+static weir_status transact(struct attempt *attempt, weir_error *err)
+{
+    struct weir_response *response = attempt->response;
     enum wr_step step;
 
-    *ret_stage = WEIR_STAGE_SEND;
-    if (wr_exchange_begin(ex, request, limits, response->fields, err) !=
-        WEIR_OK)
+    attempt->stage = WEIR_STAGE_SEND;
+    if (wr_exchange_begin(&response->exchange, attempt->request,
+                          &attempt->limits, response->fields, err) != WEIR_OK)
         return err->code;
     step = send_request(response, err);
     if (step == WR_STEP_ERROR)
         return err->code;
     response->times.sent_ns = wr_now();
-    wr_trace_sent(response, request);
-    *ret_stage = WEIR_STAGE_RESPONSE;
-    for (uint64_t now_ns = response->times.sent_ns; step == WR_STEP_WAIT;
-         now_ns = wr_now())
-        step = receive_head(response, false, now_ns, err);
+    wr_trace_sent(response, attempt->request);
+    attempt->stage = WEIR_STAGE_RESPONSE;
+    if (step == WR_STEP_WAIT && attempt->course && attempt->course->hedge_ns)
+        return wr_blocking_await_hedged(response->pool, attempt->course,
+                                        &attempt->limits, &attempt->response,
+                                        err);
+    if (step == WR_STEP_WAIT)
+        step = await_head(response, err);
     return step == WR_STEP_DONE ? WEIR_OK : err->code;
 }
 
-static weir_status run(struct weir_response *response,
-                       struct weir_request *request,
-                       const struct wr_head_limits *limits, weir_error *err)
+static weir_status run(struct attempt *attempt, weir_error *err)
 {
-    weir_stage stage = WEIR_STAGE_SEND;
-    weir_status status = transact(response, request, limits, err, &stage);
+    weir_status status = transact(attempt, err);
+    struct weir_response *response = attempt->response;
 
-    if (status != WEIR_OK && wr_is_stale(response, request, status)) {
+    if (status != WEIR_OK && response->conn &&
+        wr_is_stale(response, attempt->request, status)) {
         status = wr_redial(response->pool, response, err);
         if (status == WEIR_OK)
-            status = transact(response, request, limits, err, &stage);
+            status = transact(attempt, err);
+        response = attempt->response;
     }
     if (status == WEIR_OK && !wr_exchange_pin(&response->exchange)) {
-        stage = WEIR_STAGE_BODY;
+        attempt->stage = WEIR_STAGE_BODY;
         status = wr_error_no_memory(err);
     }
     if (status == WEIR_OK) {
         response->times.head_ns = wr_now();
         return WEIR_OK;
     }
-    wr_keep_peer(response);
-    wr_fail_lease(response, err, stage);
+    if (response->conn)
+        wr_keep_peer(response);
+    wr_fail_lease(response, err, attempt->stage);
     return status;
 }
 
@@ -226,19 +250,23 @@ begin(struct weir_pool *pool, const struct weir_request *request,
     return response;
 }
 
-/* One attempt; *begun_ns as begin(). */
-static weir_status attempt(struct weir_pool *pool, struct weir_request *request,
-                           uint64_t *begun_ns,
-                           struct weir_response **ret_response, weir_error *err)
+/* One attempt; *begun_ns as begin().  course: NULL, the only one. */
+static weir_status try_once(struct weir_pool *pool,
+                            struct weir_request *request,
+                            struct wr_course *course, uint64_t *begun_ns,
+                            struct weir_response **ret_response,
+                            weir_error *err)
 {
-    struct wr_head_limits limits;
-    struct weir_response *response;
+    struct attempt attempt = {.request = request, .course = course};
+    struct weir_response *response =
+        begin(pool, request, begun_ns, &attempt.limits, err);
     weir_status status;
 
-    response = begin(pool, request, begun_ns, &limits, err);
     if (!response)
         return err->code;
-    status = run(response, request, &limits, err);
+    attempt.response = response;
+    status = run(&attempt, err);
+    response = attempt.response;
     if (status != WEIR_OK) {
         wr_let_go(response);
         return status;
@@ -305,7 +333,7 @@ static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
                               weir_error *err)
 {
     weir_status status =
-        attempt(pool, course->sent, begun_ns, ret_response, err);
+        try_once(pool, course->sent, course, begun_ns, ret_response, err);
     const uint64_t deadline_ns = deadline_of(pool, course->asked, *begun_ns);
 
     for (;;) {
@@ -335,7 +363,8 @@ static weir_status run_course(struct weir_pool *pool, struct wr_course *course,
             status = begin_next(pool, course, err);
         if (status != WEIR_OK)
             return status;
-        status = attempt(pool, course->sent, begun_ns, ret_response, err);
+        status =
+            try_once(pool, course->sent, course, begun_ns, ret_response, err);
     }
 }
 
@@ -380,22 +409,23 @@ weir_status wr_blocking_send(struct weir_pool *pool,
 {
     struct wr_course *course = NULL;
     struct weir_response *response = NULL;
-    weir_error scratch;
-    weir_error *err = ret_err ? ret_err : &scratch;
+    weir_error err; /* of an attempt, which need not be the call's */
     uint64_t begun_ns = 0;
-    weir_status status = wr_means_prepare(pool, request, err);
+    weir_status status = wr_means_prepare(pool, request, ret_err);
 
     if (status == WEIR_OK)
-        status = wr_sequel_open(pool, request, &course, err);
+        status = wr_sequel_open(pool, request, &course, ret_err);
     if (status != WEIR_OK)
         return status;
-    status = course ? send_by_course(pool, course, &begun_ns, &response, err)
-                    : attempt(pool, request, &begun_ns, &response, err);
+    status = course ? send_by_course(pool, course, &begun_ns, &response, &err)
+                    : try_once(pool, request, NULL, &begun_ns, &response, &err);
     if (response && request->is_decoded)
-        status = begin_decoding(pool, response, err);
+        status = begin_decoding(pool, response, &err);
     if (status == WEIR_OK)
         *ret_response = response;
-    else if (begun_ns)
+    else if (ret_err)
+        *ret_err = err;
+    if (status != WEIR_OK && begun_ns)
         wr_count_failure(pool);
     return status;
 }

@@ -43,9 +43,7 @@ static uint64_t now_here(const struct weir_pool *pool)
 }
 
 static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
-                          struct weir_request *request,
-                          struct wr_course *course,
-                          const weir_handlers *handlers, void *user)
+                          struct weir_request *request)
 {
     /* All but the text of an error. */
     memset(call, 0,
@@ -54,13 +52,6 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->pool = pool;
     call->request = request;
     call->sent = request;
-    call->course = course;
-    if (handlers)
-        memcpy(&call->handlers, handlers,
-               handlers->size < sizeof call->handlers ? handlers->size
-                                                      : sizeof call->handlers);
-    call->user = user;
-    call->place = wr_leaks_place();
     call->limits = wr_limits_of(request, &pool->limits);
     call->begun_ns = now_here(pool);
     call->joined_ns = call->begun_ns;
@@ -73,6 +64,22 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->refs = 1;
     atomic_init(&call->flow, WR_FLOW_ON);
     atomic_init(&call->wants_cancel, false);
+}
+
+struct weir_call *wr_call_new_locked(struct weir_pool *pool,
+                                     struct weir_request *request)
+{
+    struct weir_call *call = take_call_locked(pool);
+
+    if (call)
+        set_up_locked(call, pool, request);
+    return call;
+}
+
+void wr_call_delete_locked(struct weir_call *call)
+{
+    TAILQ_INSERT_HEAD(&call->pool->spare_calls, call, inbox);
+    call->pool->spare_call_count++;
 }
 
 weir_status wr_call_join_locked(struct weir_call *call, uint64_t now_ns,
@@ -183,17 +190,22 @@ start_locked(struct weir_pool *pool, struct weir_request *request,
     status = wr_loops_start_locked(pool, ret_err);
     if (status != WEIR_OK)
         return status;
-    call = take_call_locked(pool);
+    call = wr_call_new_locked(pool, request);
     if (!call)
         return wr_error_no_memory(ret_err);
-    set_up_locked(call, pool, request, course, handlers, user);
+    call->course = course;
+    if (handlers)
+        memcpy(&call->handlers, handlers,
+               handlers->size < sizeof call->handlers ? handlers->size
+                                                      : sizeof call->handlers);
+    call->user = user;
+    call->place = wr_leaks_place();
     wr_tick_locked(pool, call->begun_ns);
     pool->tally.requests++;
     status = wr_call_join_locked(call, call->begun_ns, ret_err);
     if (status != WEIR_OK) {
         pool->tally.failures++;
-        TAILQ_INSERT_HEAD(&pool->spare_calls, call, inbox);
-        pool->spare_call_count++;
+        wr_call_delete_locked(call);
         return status;
     }
     wr_ref_locked(pool);

@@ -18,6 +18,7 @@ enum wr_call_state {
     WR_CALL_ACTIVE,    /* on its connection */
     WR_CALL_REDIALING, /* its connection was stale: a fresh one comes */
     WR_CALL_DELAYED,   /* between two attempts */
+    WR_CALL_HEDGED,    /* its request has failed, its hedge goes on */
     WR_CALL_ENDED,     /* on_done is next, or under way, or over */
 };
 
@@ -63,22 +64,25 @@ struct weir_call {
     struct wr_head_limits head_limits; /* as they were when it came */
     struct wr_loop_dial *dial;         /* REDIALING */
     struct wr_heap_node due;
-    uint64_t due_ns;      /* when it must be looked at; WR_NEVER before */
-    uint64_t heard_ns;    /* when the peer was last heard of */
-    uint64_t next_ns;     /* when the next attempt begins */
-    uint64_t rest_ns;     /* until when it passes over the rest of a body */
-    size_t rest;          /* bytes of that so far */
-    uint64_t hold_ns;     /* until when the body is held back; 0 = not begun */
-    bool is_dry;          /* there was nothing more to read */
-    bool has_hung_up;     /* the peer has ended its side */
-    bool is_send_blocked; /* the socket took no more */
-    bool is_send_over;    /* the peer takes no more */
+    uint64_t due_ns;   /* when it must be looked at; WR_NEVER before */
+    uint64_t heard_ns; /* when the peer was last heard of */
+    uint64_t next_ns;  /* when the next attempt begins */
+    uint64_t rest_ns;  /* until when it passes over the rest of a body */
+    size_t rest;       /* bytes of that so far */
+    uint64_t hold_ns;  /* until when the body is held back; 0 = not begun */
+    uint64_t hedge_ns; /* when it is hedged; 0 = not at all */
+    struct weir_call *rival; /* the other one of a pair, see call_hedge.h */
+    bool is_dry;             /* there was nothing more to read */
+    bool has_hung_up;        /* the peer has ended its side */
+    bool is_send_blocked;    /* the socket took no more */
+    bool is_send_over;       /* the peer takes no more */
     bool has_head;
     bool is_passing_over; /* the response is not the call's: its body is read
                            * to save the connection */
     bool has_leftover; /* a pause has left something that was received, or the
                         * end: it comes before what the socket says */
     bool is_in_again;
+    bool is_hedge;
     TAILQ_ENTRY(weir_call) link;
     TAILQ_ENTRY(weir_call) again;
 
@@ -95,6 +99,11 @@ static inline bool wr_call_is_over(const struct weir_call *call)
 {
     return call->is_done || call->epoch != call->pool->epoch;
 }
+/* One that has not begun, with one reference; NULL: no memory. */
+struct weir_call *wr_call_new_locked(struct weir_pool *pool,
+                                     struct weir_request *request);
+/* It never began. */
+void wr_call_delete_locked(struct weir_call *call);
 /* The core, or somebody else, has news for it. */
 void wr_call_post_locked(struct weir_call *call);
 void wr_call_cancel(struct weir_call *call);
@@ -142,6 +151,7 @@ void wr_calls_shut_delayed_locked(struct weir_pool *pool);
 /* What has been posted to a call, taken under the lock. */
 struct wr_news {
     struct wr_conn *conn;
+    bool is_held; /* the call is, by a reference, until it has taken them */
     bool has_failed;
     bool is_cancelled;
     bool is_resumed;

@@ -4,6 +4,7 @@
 #include "drive/call.h"
 #include "drive/keeper.h"
 #include "drive/means.h"
+#include "drive/outcome.h"
 #include "drive/sequel.h"
 #include "drive/transact.h"
 
@@ -34,13 +35,6 @@ enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err)
     return WR_STEP_WAIT;
 }
 
-/* What ends a call whatever its course says. */
-static bool is_final(weir_status code)
-{
-    return code == WEIR_E_CANCELLED || code == WEIR_E_CLOSED ||
-           code == WEIR_E_TOTAL_TIMEOUT;
-}
-
 bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
 {
     weir_error failure = {.code = WEIR_OK};
@@ -48,7 +42,7 @@ bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
 
     if (!call->course)
         return false;
-    if (call->is_passing_over && !is_final(err->code))
+    if (call->is_passing_over && !wr_is_final(err->code))
         return true;
     if (!call->is_passing_over)
         sequel = wr_sequel_after(call->pool, call->course, NULL, err,

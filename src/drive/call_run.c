@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "conn/reuse.h"
 #include "drive/acquire.h"
+#include "drive/call_hedge.h"
+#include "drive/call_inner.h"
 #include "drive/call_transfer.h"
 #include "drive/dialing.h"
 #include "drive/keeper.h"
@@ -23,17 +25,20 @@ static const struct {
                                 BIT(WR_CALL_ENDED)},
     [WR_CALL_WAITING] = {"waiting", BIT(WR_CALL_ACTIVE) | BIT(WR_CALL_DELAYED) |
                                         BIT(WR_CALL_ENDED)},
-    [WR_CALL_ACTIVE] = {"active",
-                        BIT(WR_CALL_WAITING) | BIT(WR_CALL_REDIALING) |
-                            BIT(WR_CALL_DELAYED) | BIT(WR_CALL_ENDED)},
+    [WR_CALL_ACTIVE] = {"active", BIT(WR_CALL_WAITING) |
+                                      BIT(WR_CALL_REDIALING) |
+                                      BIT(WR_CALL_DELAYED) |
+                                      BIT(WR_CALL_HEDGED) | BIT(WR_CALL_ENDED)},
     [WR_CALL_REDIALING] = {"redialing", BIT(WR_CALL_ACTIVE) |
                                             BIT(WR_CALL_DELAYED) |
                                             BIT(WR_CALL_ENDED)},
     [WR_CALL_DELAYED] = {"delayed", BIT(WR_CALL_WAITING) | BIT(WR_CALL_ENDED)},
+    [WR_CALL_HEDGED] = {"hedged", BIT(WR_CALL_ACTIVE) | BIT(WR_CALL_DELAYED) |
+                                      BIT(WR_CALL_ENDED)},
     [WR_CALL_ENDED] = {"ended", 0},
 };
 
-static void set_state(struct weir_call *call, enum wr_call_state state)
+void wr_call_set_state(struct weir_call *call, enum wr_call_state state)
 {
     const unsigned allowed = states[call->state].next;
 
@@ -58,6 +63,8 @@ static uint64_t next_due(const struct weir_call *call)
         due_ns = wr_earlier(due_ns, call->rest_ns);
     if (response->exchange.is_held && call->hold_ns)
         due_ns = wr_earlier(due_ns, call->hold_ns);
+    if (call->hedge_ns && !call->has_head)
+        due_ns = wr_earlier(due_ns, call->hedge_ns);
     if (!wr_call_is_paused(call))
         due_ns = wr_earlier(due_ns, wr_read_deadline(response, call->heard_ns));
     return due_ns;
@@ -67,7 +74,7 @@ static uint64_t next_due(const struct weir_call *call)
  * when the earliest of those that are not there could fall due
  * (wr_calls_time()); and one that is there and is put off stays where it is: to
  * look once too early costs less than to move it at every step. */
-static void set_timer(struct wr_loop *loop, struct weir_call *call)
+void wr_call_set_timer(struct wr_loop *loop, struct weir_call *call)
 {
     const uint64_t due_ns = next_due(call);
 
@@ -93,10 +100,9 @@ void wr_calls_time(struct wr_loop *loop)
 
 /* --- the end ------------------------------------------------------------- */
 
-/* Nobody waits for the call any more but on_done. */
-static void end_call(struct wr_loop *loop, struct weir_call *call,
-                     const weir_error *err)
+void wr_call_leave_loop(struct wr_loop *loop, struct weir_call *call)
 {
+    assert(!call->rival);
     if (call->state != WR_CALL_NEW) {
         TAILQ_REMOVE(&loop->calls, call, link);
         loop->call_count--;
@@ -106,7 +112,14 @@ static void end_call(struct wr_loop *loop, struct weir_call *call,
         TAILQ_REMOVE(&loop->again, call, again);
     if (call->state == WR_CALL_DELAYED)
         wr_call_end_delay(call);
-    set_state(call, WR_CALL_ENDED);
+    wr_call_set_state(call, WR_CALL_ENDED);
+}
+
+/* Nobody waits for the call any more but on_done. */
+static void end_call(struct wr_loop *loop, struct weir_call *call,
+                     const weir_error *err)
+{
+    wr_call_leave_loop(loop, call);
     wr_call_give_up_request(call->request);
     if (err) {
         call->waiter.error = *err;
@@ -149,6 +162,8 @@ static weir_stage stage_in_line(const struct wr_loop *loop,
 static weir_stage stage_of(const struct wr_loop *loop,
                            const struct weir_call *call)
 {
+    if (call->state == WR_CALL_HEDGED && call->rival)
+        call = call->rival;
     if (call->state == WR_CALL_REDIALING)
         return call->dial ? wr_dial_stage(call->dial->dial)
                           : WEIR_STAGE_CONNECT;
@@ -177,9 +192,9 @@ static void rejoin(struct wr_loop *loop, struct weir_call *call)
 {
     weir_error err;
 
-    set_state(call, WR_CALL_WAITING);
+    wr_call_set_state(call, WR_CALL_WAITING);
     if (wr_call_rejoin(loop, call, &err) == WEIR_OK) {
-        set_timer(loop, call);
+        wr_call_set_timer(loop, call);
         return;
     }
     err.stage = WEIR_STAGE_WAIT;
@@ -193,19 +208,21 @@ static void try_again(struct wr_loop *loop, struct weir_call *call)
     if (call->is_in_again)
         TAILQ_REMOVE(&loop->again, call, again);
     call->is_in_again = false;
+    call->hedge_ns = 0;
     call->has_head = false;
     call->has_leftover = false;
     call->is_passing_over = false;
-    set_state(call, WR_CALL_DELAYED);
+    wr_call_set_state(call, WR_CALL_DELAYED);
     if (call->next_ns <= loop->now_ns) {
         rejoin(loop, call);
     } else {
         wr_call_delay(call);
-        set_timer(loop, call);
+        wr_call_set_timer(loop, call);
     }
 }
 
-static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
+void wr_call_drop_transfer(struct wr_loop *loop, struct weir_call *call,
+                           weir_error *err)
 {
     if (err->stage == WEIR_STAGE_NONE)
         err->stage = stage_of(loop, call);
@@ -217,6 +234,13 @@ static void fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
             wr_keep_peer(call->response);
         wr_fail_lease(call->response, err, err->stage);
     }
+}
+
+void wr_call_fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
+{
+    wr_call_drop_transfer(loop, call, err);
+    if (call->rival && wr_call_is_outlived(loop, call, err))
+        return;
     if (wr_call_is_tried_again(call, err))
         try_again(loop, call);
     else
@@ -244,35 +268,42 @@ static void finish(struct wr_loop *loop, struct weir_call *call)
 
 /* --- the steps of an active call ----------------------------------------- */
 
-static void settle(struct wr_loop *loop, struct weir_call *call,
-                   enum wr_step step, weir_error *err);
-
 /* Design 4.4: once more, on a fresh connection in the same place. */
 static void redial(struct wr_loop *loop, struct weir_call *call)
 {
     weir_error err;
 
     leave_conn(call);
+    call->hedge_ns = 0;
     wr_dialing_drop_stale(loop->pool, call->response);
-    set_state(call, WR_CALL_REDIALING);
+    wr_call_set_state(call, WR_CALL_REDIALING);
     if (wr_loop_renew(loop, call))
         return;
     wr_error_no_memory(&err);
-    fail(loop, call, &err);
+    wr_call_fail(loop, call, &err);
 }
 
-static void settle(struct wr_loop *loop, struct weir_call *call,
-                   enum wr_step step, weir_error *err)
+/* Is its connection stale, and a fresh one the only hope left? */
+static bool is_renewed(const struct weir_call *call, const weir_error *err)
 {
-    if (step == WR_STEP_DONE) {
+    return call->response->conn && !call->has_head &&
+           wr_is_stale(call->response, call->sent, err->code) &&
+           (!call->rival || call->rival->state == WR_CALL_HEDGED);
+}
+
+void wr_call_settle(struct wr_loop *loop, struct weir_call *call,
+                    enum wr_step step, weir_error *err)
+{
+    if (step == WR_STEP_DONE && call->is_hedge) {
+        wr_call_hedge_wins(loop, call);
+    } else if (step == WR_STEP_DONE) {
         finish(loop, call);
     } else if (step == WR_STEP_WAIT) {
-        set_timer(loop, call);
-    } else if (call->response->conn && !call->has_head &&
-               wr_is_stale(call->response, call->sent, err->code)) {
+        wr_call_set_timer(loop, call);
+    } else if (is_renewed(call, err)) {
         redial(loop, call);
     } else {
-        fail(loop, call, err);
+        wr_call_fail(loop, call, err);
     }
 }
 
@@ -298,7 +329,7 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
         step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && call->is_send_over)
         step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
-    settle(loop, call, step, &err);
+    wr_call_settle(loop, call, step, &err);
 }
 
 void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
@@ -319,7 +350,7 @@ void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
         step = wr_call_send(loop, call, &err);
     if (step == WR_STEP_WAIT && !call->is_dry)
         step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
-    settle(loop, call, step, &err);
+    wr_call_settle(loop, call, step, &err);
 }
 
 void wr_call_go_on(struct wr_loop *loop, struct weir_call *call)
@@ -338,7 +369,7 @@ void wr_call_go_on(struct wr_loop *loop, struct weir_call *call)
         wr_call_went_dry(loop, call);
     else if (step == WR_STEP_WAIT)
         step = wr_call_receive(loop, call, want, &err);
-    settle(loop, call, step, &err);
+    wr_call_settle(loop, call, step, &err);
 }
 
 void wr_call_on_due(struct wr_loop *loop, struct weir_call *call)
@@ -347,14 +378,16 @@ void wr_call_on_due(struct wr_loop *loop, struct weir_call *call)
 
     err.stage = WEIR_STAGE_NONE;
     call->due_ns = WR_NEVER;
+    if (call->hedge_ns && call->hedge_ns <= loop->now_ns)
+        wr_call_hedge(loop, call);
     if (call->state == WR_CALL_ACTIVE && call->hold_ns &&
         call->hold_ns <= loop->now_ns && call->response->exchange.is_held) {
         wr_exchange_unhold(&call->response->exchange);
-        settle(loop, call, wr_call_send(loop, call, &err), &err);
+        wr_call_settle(loop, call, wr_call_send(loop, call, &err), &err);
         return;
     }
     if (next_due(call) > loop->now_ns) {
-        set_timer(loop, call);
+        wr_call_set_timer(loop, call);
         return;
     }
     if (call->state == WR_CALL_DELAYED && call->next_ns <= loop->now_ns) {
@@ -366,7 +399,7 @@ void wr_call_on_due(struct wr_loop *loop, struct weir_call *call)
     else
         wr_total_ran_out(call->limits.total_ns, &err);
     wr_call_leave_line(call);
-    fail(loop, call, &err);
+    wr_call_fail(loop, call, &err);
 }
 
 void wr_call_cut(struct wr_loop *loop, struct weir_call *call,
@@ -376,7 +409,7 @@ void wr_call_cut(struct wr_loop *loop, struct weir_call *call,
 
     wr_call_leave_line(call);
     wr_error_set(&err, status, "%s", why);
-    fail(loop, call, &err);
+    wr_call_fail(loop, call, &err);
 }
 
 void wr_call_redialed(struct wr_loop *loop, struct weir_call *call,
@@ -386,16 +419,16 @@ void wr_call_redialed(struct wr_loop *loop, struct weir_call *call,
     int error;
 
     if (err) {
-        fail(loop, call, err);
+        wr_call_fail(loop, call, err);
         return;
     }
     wr_dialing_renew(loop->pool, call->response, fresh);
     error = wr_call_attach(loop, call);
-    set_state(call, WR_CALL_ACTIVE);
+    wr_call_set_state(call, WR_CALL_ACTIVE);
     if (error) {
         no_watch.stage = WEIR_STAGE_NONE;
         wr_no_watch(error, &no_watch);
-        fail(loop, call, &no_watch);
+        wr_call_fail(loop, call, &no_watch);
     } else {
         begin(loop, call);
     }
@@ -410,7 +443,7 @@ static bool welcome(struct wr_loop *loop, struct weir_call *call)
         return true;
     if (!wr_loop_reserve(&loop->call_due, loop->call_count + 1))
         return false;
-    set_state(call, WR_CALL_WAITING);
+    wr_call_set_state(call, WR_CALL_WAITING);
     TAILQ_INSERT_TAIL(&loop->calls, call, link);
     loop->call_count++;
     return true;
@@ -428,7 +461,7 @@ static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
 
 static void begin_granted(struct wr_loop *loop, struct weir_call *call)
 {
-    set_state(call, WR_CALL_ACTIVE);
+    wr_call_set_state(call, WR_CALL_ACTIVE);
     wr_trace_lease(call->response);
     begin(loop, call);
 }
@@ -453,13 +486,15 @@ static void granted(struct wr_loop *loop, struct weir_call *call,
     err.stage = WEIR_STAGE_NONE;
     switch (wr_call_take_conn(loop, call, conn, &err)) {
     case WR_STEP_DONE:
+        if (call->is_hedge)
+            wr_call_hedge_begins(loop, call);
         begin_granted(loop, call);
         break;
     case WR_STEP_WAIT: /* it was dead: back in the line */
-        set_timer(loop, call);
+        wr_call_set_timer(loop, call);
         break;
     case WR_STEP_ERROR:
-        fail(loop, call, &err);
+        wr_call_fail(loop, call, &err);
         break;
     }
 }
@@ -474,7 +509,7 @@ void wr_calls_begin_ready(struct wr_loop *loop)
         if (!welcome(loop, call)) {
             wr_error_no_memory(&err);
             err.stage = WEIR_STAGE_WAIT;
-            fail(loop, call, &err);
+            wr_call_fail(loop, call, &err);
         } else if (atomic_load(&call->wants_cancel)) {
             withdraw(loop, call);
         } else {
@@ -488,13 +523,18 @@ void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
 {
     weir_error err;
 
+    if (call->state == WR_CALL_ENDED) { /* since, by its rival */
+        if (news->conn)
+            give_conn_back(loop, news->conn);
+        return;
+    }
     if (!welcome(loop, call)) {
         if (news->conn)
             give_conn_back(loop, news->conn);
         wr_call_leave_line(call);
         wr_error_no_memory(&err);
         err.stage = WEIR_STAGE_WAIT;
-        fail(loop, call, &err);
+        wr_call_fail(loop, call, &err);
         return;
     }
     if (news->is_cancelled || loop->is_cut) {
@@ -510,11 +550,13 @@ void wr_call_take_news(struct wr_loop *loop, struct weir_call *call,
         wr_call_cut(loop, call, WEIR_E_CLOSED, "the pool is closed");
     } else if (news->has_failed) {
         err = call->waiter.error;
-        fail(loop, call, &err);
+        wr_call_fail(loop, call, &err);
     } else if (news->is_resumed) {
         call->heard_ns = loop->now_ns; /* nobody has listened meanwhile */
+        if (call->rival)
+            wr_call_do_again(loop, call->rival);
         wr_call_go_on(loop, call);
     } else {
-        set_timer(loop, call);
+        wr_call_set_timer(loop, call);
     }
 }

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "conn/decoding.h"
+#include "drive/call_hedge.h"
+#include "drive/hedge.h"
 #include "drive/lease.h"
 #include "drive/transact.h"
 
@@ -21,6 +23,7 @@ static void sent_all(struct wr_loop *loop, struct weir_call *call)
         return;
     call->response->times.sent_ns = loop->now_ns;
     call->heard_ns = loop->now_ns;
+    call->hedge_ns = wr_hedge_due(call->course, loop->now_ns);
     wr_trace_sent(call->response, call->sent);
 }
 
@@ -164,22 +167,11 @@ enum wr_step wr_call_take_body(struct wr_loop *loop, struct weir_call *call,
     }
 }
 
-/* The final head is in. */
-static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
-                              weir_error *err)
+enum wr_step wr_call_accept_head(struct weir_call *call, weir_error *err)
 {
     struct weir_response *response = call->response;
-    enum wr_step step;
+    const enum wr_step step = wr_call_judge_head(call, err);
 
-    if (!wr_exchange_pin(&response->exchange)) {
-        wr_error_no_memory(err);
-        return WR_STEP_ERROR;
-    }
-    sent_all(loop, call);
-    response->times.head_ns = loop->now_ns;
-    wr_trace_head(response);
-    wr_keep_peer(response);
-    step = wr_call_judge_head(call, err);
     if (step == WR_STEP_ERROR)
         return step;
     if (step == WR_STEP_DONE && call->sent->is_decoded &&
@@ -190,6 +182,27 @@ static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
     if (step == WR_STEP_DONE && call->handlers.on_response)
         call->handlers.on_response(call->user, call, response);
     return WR_STEP_WAIT;
+}
+
+/* The final head is in.  DONE: it is a hedge's, whose call takes it over. */
+static enum wr_step take_head(struct wr_loop *loop, struct weir_call *call,
+                              weir_error *err)
+{
+    struct weir_response *response = call->response;
+
+    if (!wr_exchange_pin(&response->exchange)) {
+        wr_error_no_memory(err);
+        return WR_STEP_ERROR;
+    }
+    sent_all(loop, call);
+    response->times.head_ns = loop->now_ns;
+    wr_trace_head(response);
+    wr_keep_peer(response);
+    if (call->is_hedge)
+        return WR_STEP_DONE;
+    if (call->rival)
+        wr_call_beat_hedge(loop, call);
+    return wr_call_accept_head(call, err);
 }
 
 /* Parses and hands over what has been received. */
@@ -259,7 +272,7 @@ static enum wr_step took(struct wr_loop *loop, struct weir_call *call,
     return wr_call_take_body(loop, call, ret_want, err);
 }
 
-static void do_again(struct wr_loop *loop, struct weir_call *call)
+void wr_call_do_again(struct wr_loop *loop, struct weir_call *call)
 {
     if (call->is_in_again)
         return;
@@ -290,7 +303,7 @@ enum wr_step wr_call_receive(struct wr_loop *loop, struct weir_call *call,
         char *at;
 
         if (reads == READS_MAX) {
-            do_again(loop, call);
+            wr_call_do_again(loop, call);
             break;
         }
         if (call->has_leftover) {

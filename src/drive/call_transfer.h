@@ -26,6 +26,10 @@ enum wr_step wr_call_send(struct wr_loop *loop, struct weir_call *call,
  * if that is known, or it pauses. */
 enum wr_step wr_call_take_body(struct wr_loop *loop, struct weir_call *call,
                                size_t *ret_want, weir_error *err);
+/* The head that is in is the call's: judges it.  WAIT or ERROR. */
+enum wr_step wr_call_accept_head(struct weir_call *call, weir_error *err);
+/* Goes on later, when others have had their turn. */
+void wr_call_do_again(struct wr_loop *loop, struct weir_call *call);
 /* There is nothing more to read until the poller says so. */
 void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call);
 /* Receives until there is nothing more, the response is complete, or it

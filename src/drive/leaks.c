@@ -69,6 +69,17 @@ void wr_leaks_watch_locked(struct weir_pool *pool,
     look_by_locked(pool, wr_after(now_ns, pool->leak_ns));
 }
 
+void wr_leaks_adopt(struct weir_pool *pool, struct weir_response *response,
+                    const atomic_int *flow, struct wr_place place)
+{
+    if (!response->held.is_watched)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    response->held.flow = flow;
+    response->held.place = place;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 bool wr_leaks_unwatch_locked(struct weir_pool *pool,
                              struct weir_response *response, uint64_t now_ns)
 {

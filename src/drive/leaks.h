@@ -26,6 +26,9 @@ void wr_leaks_watch_locked(struct weir_pool *pool,
                            const struct weir_request *request,
                            const atomic_int *flow, struct wr_place place,
                            uint64_t now_ns);
+/* A watched response is another call's from now on. */
+void wr_leaks_adopt(struct weir_pool *pool, struct weir_response *response,
+                    const atomic_int *flow, struct wr_place place);
 /* The lease ends.  true: it was held for too long, and nobody has said so. */
 bool wr_leaks_unwatch_locked(struct weir_pool *pool,
                              struct weir_response *response, uint64_t now_ns);

@@ -49,17 +49,26 @@ static struct wr_news take_news_locked(struct weir_call *call)
         .is_cancelled = atomic_load(&call->wants_cancel),
         .is_resumed = call->wants_resume,
         .is_shut = call->is_shut,
+        .is_held = call->rival != NULL,
     };
 
     call->waiter.conn = NULL;
     call->wants_resume = false;
     call->is_posted = false;
+    call->refs += news.is_held;
     return news;
 }
 
 enum {
     NEWS_MAX = 64
 };
+
+/* One of a pair, which the news of the other one may have ended. */
+static void let_go(struct weir_call *call)
+{
+    pthread_mutex_lock(&call->pool->lock);
+    wr_call_unref_unlock(call);
+}
 
 /* Takes what others have left here, a handful at a time.  false: nothing. */
 static bool take_inbox(struct wr_loop *loop)
@@ -85,6 +94,8 @@ static bool take_inbox(struct wr_loop *loop)
     wr_loop_adopt_dials(loop, &dials);
     for (unsigned i = 0; i < count; i++) {
         wr_call_take_news(loop, calls[i], &news[i]);
+        if (news[i].is_held)
+            let_go(calls[i]);
         wr_calls_begin_ready(loop);
     }
     return true;
@@ -179,17 +190,18 @@ static void fire_due(struct wr_loop *loop)
     }
 }
 
-/* Each call once, though some may come back. */
+/* Each call once, though some may come back, and one may end another. */
 static void go_on_again(struct wr_loop *loop)
 {
-    struct wr_call_list list = TAILQ_HEAD_INITIALIZER(list);
     struct weir_call *call;
+    unsigned count = 0;
 
-    TAILQ_CONCAT(&list, &loop->again, again);
-    TAILQ_FOREACH (call, &list, again)
+    TAILQ_FOREACH (call, &loop->again, again)
+        count++;
+    for (; count > 0 && !TAILQ_EMPTY(&loop->again); count--) {
+        call = TAILQ_FIRST(&loop->again);
+        TAILQ_REMOVE(&loop->again, call, again);
         call->is_in_again = false;
-    while ((call = TAILQ_FIRST(&list)) != NULL) {
-        TAILQ_REMOVE(&list, call, again);
         wr_call_go_on(loop, call);
     }
 }

@@ -72,6 +72,10 @@ struct wr_tally {
     uint64_t redirects;
     uint64_t retries_denied;
     uint64_t breaker_refusals;
+    uint64_t hedges;
+    uint64_t hedges_won;
+    uint64_t hedges_skipped;
+    uint64_t hedges_denied;
     uint64_t leaks;
     uint64_t bytes_sent;
     uint64_t bytes_received;
@@ -82,6 +86,7 @@ struct weir_pool {
     struct wr_surroundings surroundings;
     struct wr_dial_means means;
     struct wr_policy policy;
+    bool is_plain; /* the policy */
     struct wr_coding_limits coding_limits;
     struct wr_tls_context *tls;
     struct wr_proxies *proxies; /* NULL = all is direct */

@@ -1,11 +1,13 @@
 #include "drive/sequel.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/error.h"
+#include "drive/hedge.h"
+#include "drive/outcome.h"
 #include "net/clock.h"
 
 void wr_policy_from(const weir_pool_options *options,
@@ -23,6 +25,8 @@ void wr_policy_from(const weir_pool_options *options,
                     .window_ns = wr_seconds(options->breaker_window),
                     .min_requests = options->breaker_min_requests,
                     .open_ns = wr_seconds(options->breaker_open)},
+        .hedge = {.delay_ns = wr_seconds(options->hedge_delay),
+                  .p95 = options->hedge_p95},
     };
 }
 
@@ -40,6 +44,11 @@ static struct wr_policy policy_of(const struct weir_pool *pool,
             .delay_ns = wr_seconds(request->retry.delay),
             .backoff = request->retry.backoff,
             .max_delay_ns = wr_seconds(request->retry.max_delay),
+        };
+    if (request->hedge.size)
+        policy.hedge = (struct wr_hedge_rules){
+            .delay_ns = wr_seconds(request->hedge.delay),
+            .p95 = request->hedge.p95,
         };
     return policy;
 }
@@ -69,15 +78,16 @@ static weir_status admit_locked(struct weir_pool *pool,
                                 struct wr_course *course, uint64_t now_ns,
                                 weir_error *ret_err)
 {
+    struct wr_debt *debt = &course->debt;
     uint64_t probe_ns;
 
     if (!has_breaker(course))
         return WEIR_OK;
-    course->has_pass = wr_origin_admit(course->origin, &course->policy.breaker,
-                                       now_ns, &course->pass, &probe_ns);
-    return course->has_pass ? WEIR_OK
-                            : refuse_locked(pool, course,
-                                            wr_left(probe_ns, now_ns), ret_err);
+    debt->has_pass = wr_origin_admit(course->origin, &course->policy.breaker,
+                                     now_ns, &debt->pass, &probe_ns);
+    return debt->has_pass ? WEIR_OK
+                          : refuse_locked(pool, course,
+                                          wr_left(probe_ns, now_ns), ret_err);
 }
 
 /* Nothing more is owed to the origin. */
@@ -86,15 +96,10 @@ static void leave_origin_locked(struct weir_pool *pool,
 {
     if (!course->origin)
         return;
-    if (course->has_pass)
-        wr_origin_report(course->origin, &course->policy.breaker, &course->pass,
-                         WR_OUTCOME_NEUTRAL, wr_now());
-    if (course->has_retry)
-        wr_origin_end_retry(course->origin);
+    assert(!course->has_hedge && !course->hedge_debt.has_retry);
+    wr_debt_settle_locked(course, &course->debt, WR_OUTCOME_NEUTRAL, wr_now());
     wr_health_close(pool->health, course->origin);
     course->origin = NULL;
-    course->has_pass = false;
-    course->has_retry = false;
 }
 
 weir_status wr_sequel_begin_locked(struct weir_pool *pool,
@@ -110,17 +115,19 @@ weir_status wr_sequel_begin_locked(struct weir_pool *pool,
             return wr_error_no_memory(ret_err);
         wr_origin_count_request(course->origin, now_ns);
     }
+    course->hedge_ns = wr_hedge_delay_locked(course);
     return admit_locked(pool, course, now_ns, ret_err);
 }
 
-weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
-                           struct wr_course **ret_course, weir_error *ret_err)
+static weir_status open_course(struct weir_pool *pool,
+                               struct weir_request *request,
+                               struct wr_course **ret_course,
+                               weir_error *ret_err)
 {
     const struct wr_policy policy = policy_of(pool, request);
     struct wr_course *course;
     weir_status status;
 
-    *ret_course = NULL;
     if (wr_policy_is_plain(&policy))
         return WEIR_OK;
     course = wr_course_new(&policy, request, wr_now());
@@ -136,53 +143,14 @@ weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
     return status;
 }
 
-/* A fault of this machine says nothing of the origin. */
-static bool is_local_fault(int system_code)
+weir_status wr_sequel_open(struct weir_pool *pool, struct weir_request *request,
+                           struct wr_course **ret_course, weir_error *ret_err)
 {
-    switch (system_code) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-    case EACCES:
-    case EPERM:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static enum wr_outcome outcome_of_error(const weir_error *error)
-{
-    switch (error->code) {
-    case WEIR_E_ACQUIRE_TIMEOUT:
-        return WR_OUTCOME_NEUTRAL;
-    case WEIR_E_TOTAL_TIMEOUT:
-        return error->stage == WEIR_STAGE_WAIT ? WR_OUTCOME_NEUTRAL
-                                               : WR_OUTCOME_BAD;
-    default:
-        break;
-    }
-    switch (weir_status_class(error->code)) {
-    case WEIR_CLASS_RESOLVE:
-    case WEIR_CLASS_CONNECT:
-    case WEIR_CLASS_TLS:
-    case WEIR_CLASS_PEER:
-    case WEIR_CLASS_TIME:
-        return is_local_fault(error->system_code) ? WR_OUTCOME_NEUTRAL
-                                                  : WR_OUTCOME_BAD;
-    default:
-        return WR_OUTCOME_NEUTRAL;
-    }
-}
-
-static enum wr_outcome outcome_of(const struct wr_ending *ending)
-{
-    if (ending->error)
-        return outcome_of_error(ending->error);
-    return ending->exchange->head.status >= 500 ? WR_OUTCOME_BAD
-                                                : WR_OUTCOME_GOOD;
+    *ret_course = NULL;
+    if (pool->is_plain && request->max_redirects < 0 && !request->retry.size &&
+        !request->hedge.size)
+        return WEIR_OK; /* the warm path */
+    return open_course(pool, request, ret_course, ret_err);
 }
 
 static void trace_breaker(struct weir_pool *pool,
@@ -197,20 +165,18 @@ static void trace_breaker(struct weir_pool *pool,
 
 /* The attempt under way has ended: tells the origin's record. */
 static void report(struct weir_pool *pool, struct wr_course *course,
-                   const struct wr_ending *ending)
+                   const struct wr_ending *ending,
+                   const struct weir_response *response)
 {
     enum wr_breaker_state before;
     enum wr_breaker_state after;
 
     pthread_mutex_lock(&pool->lock);
     before = wr_origin_breaker_state(course->origin);
-    if (course->has_pass)
-        wr_origin_report(course->origin, &course->policy.breaker, &course->pass,
-                         outcome_of(ending), ending->now_ns);
-    if (course->has_retry)
-        wr_origin_end_retry(course->origin);
-    course->has_pass = false;
-    course->has_retry = false;
+    if (ending->exchange)
+        wr_hedge_learn_locked(pool, course, response);
+    wr_debt_settle_locked(course, &course->debt, wr_outcome_of(ending),
+                          ending->now_ns);
     after = wr_origin_breaker_state(course->origin);
     pthread_mutex_unlock(&pool->lock);
     if (after != before)
@@ -292,10 +258,10 @@ static bool may_retry_locked(struct weir_pool *pool, struct wr_course *course,
     if (has_breaker(course) &&
         wr_origin_breaker_state(course->origin) != WR_BREAKER_CLOSED)
         return false;
-    course->has_retry = wr_origin_begin_retry(course->origin, now_ns);
-    pool->tally.retries += course->has_retry;
-    pool->tally.retries_denied += !course->has_retry;
-    return course->has_retry;
+    course->debt.has_retry = wr_origin_begin_retry(course->origin, now_ns);
+    pool->tally.retries += course->debt.has_retry;
+    pool->tally.retries_denied += !course->debt.has_retry;
+    return course->debt.has_retry;
 }
 
 static enum wr_sequel retry(struct weir_pool *pool, struct wr_course *course,
@@ -332,7 +298,7 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
 
     *ret_due_ns = 0;
     if (course->origin)
-        report(pool, course, &ending);
+        report(pool, course, &ending, response);
     switch (wr_course_judge(course, &ending, &delay_ns, ret_err)) {
     case WR_COURSE_FOLLOW:
         return follow(pool, course, &ending, ret_err);
@@ -358,7 +324,10 @@ void wr_sequel_close(struct weir_pool *pool, struct wr_course *course,
         response->course = course;
         return;
     }
-    if (err)
+    if (err) {
         err->attempts = (unsigned)course->count;
+        err->may_have_been_processed =
+            err->may_have_been_processed || course->was_sent;
+    }
     wr_course_free(course);
 }

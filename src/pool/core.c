@@ -56,6 +56,20 @@ static bool is_served_at_once(struct wr_core *core, const struct bucket *bucket)
             !TAILQ_EMPTY(&core->idle));
 }
 
+bool wr_core_has_place(struct wr_core *core, const struct wr_key *key)
+{
+    const struct bucket *bucket = wr_pool_find_bucket(core, key);
+
+    if (core->is_shut)
+        return false;
+    if (bucket && best_lendable(bucket, WR_HOME_THREAD))
+        return true;
+    if (core->counts.open >= core->limits.max_total)
+        return bucket && bucket->cover > bucket->tickets;
+    return bucket ? is_served_at_once(core, bucket)
+                  : wr_pool_hungry_count(core) == 0;
+}
+
 static weir_status check_line(struct wr_core *core, const struct bucket *bucket,
                               uint64_t wait_ns)
 {

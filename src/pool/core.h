@@ -168,6 +168,10 @@ weir_status wr_core_acquire(struct wr_core *core, const struct wr_key *key,
                             uint64_t wait_ns, void *user,
                             struct wr_action *ret_grant,
                             wr_ticket_id *ret_ticket);
+/* Would wr_core_acquire() for `key` be granted, or have a dial of its own, at
+ * once and at nobody's expense: by an idle conn, or by room below the limits,
+ * which nobody waits for? */
+bool wr_core_has_place(struct wr_core *core, const struct wr_key *key);
 /* The caller of a ticket gives up; no action will come for it any more (one
  * already queued is taken back; a lease granted by it returns to the pool). */
 weir_status wr_core_cancel(struct wr_core *core, wr_ticket_id id,

@@ -26,7 +26,7 @@ enum {
     FILE_MAX = 1 << 20
 };
 
-static const char *const pool_groups[] = {"retry", "breaker", NULL};
+static const char *const pool_groups[] = {"retry", "breaker", "hedge", NULL};
 
 static const struct wr_section sections[] = {
     {"http_connection_pool", wr_option_table, pool_groups},

@@ -44,7 +44,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 328);
+SIZE(weir_pool_options, 344);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -98,9 +98,11 @@ MEMBER(weir_pool_options, max_decoded, 288);
 MEMBER(weir_pool_options, breaker_rate, 296);
 MEMBER(weir_pool_options, breaker_window, 304);
 MEMBER(weir_pool_options, breaker_open, 312);
-MEMBER(weir_pool_options, leak_after, 320);
+MEMBER(weir_pool_options, hedge_delay, 320);
+MEMBER(weir_pool_options, leak_after, 328);
+MEMBER(weir_pool_options, hedge_p95, 336);
 
-SIZE(weir_pool_figures, 336);
+SIZE(weir_pool_figures, 368);
 MEMBER(weir_pool_figures, size, 0);
 MEMBER(weir_pool_figures, open, 8);
 MEMBER(weir_pool_figures, idle, 16);
@@ -127,7 +129,11 @@ MEMBER(weir_pool_figures, retries, 296);
 MEMBER(weir_pool_figures, redirects, 304);
 MEMBER(weir_pool_figures, retries_denied, 312);
 MEMBER(weir_pool_figures, breaker_refusals, 320);
-MEMBER(weir_pool_figures, leaks, 328);
+MEMBER(weir_pool_figures, hedges, 328);
+MEMBER(weir_pool_figures, hedges_won, 336);
+MEMBER(weir_pool_figures, hedges_skipped, 344);
+MEMBER(weir_pool_figures, hedges_denied, 352);
+MEMBER(weir_pool_figures, leaks, 360);
 
 SIZE(weir_retry, 40);
 MEMBER(weir_retry, size, 0);
@@ -135,6 +141,11 @@ MEMBER(weir_retry, attempts, 8);
 MEMBER(weir_retry, delay, 16);
 MEMBER(weir_retry, backoff, 24);
 MEMBER(weir_retry, max_delay, 32);
+
+SIZE(weir_hedge, 24);
+MEMBER(weir_hedge, size, 0);
+MEMBER(weir_hedge, delay, 8);
+MEMBER(weir_hedge, p95, 16);
 
 SIZE(weir_redirect, 48);
 MEMBER(weir_redirect, size, 0);
@@ -201,7 +212,8 @@ VALUE(WEIR_STAGE_PROXY, 8);
 VALUE(WEIR_TRACE_WAIT, 1);
 VALUE(WEIR_TRACE_RETRY, 11);
 VALUE(WEIR_TRACE_PROXY, 12);
-VALUE(WEIR_TRACE_LEAK, 15);
+VALUE(WEIR_TRACE_HEDGE, 15);
+VALUE(WEIR_TRACE_LEAK, 16);
 VALUE(WEIR_IP_V6, 6);
 VALUE(WEIR_TIMEOUT_TOTAL, 4);
 VALUE(WEIR_CLOSE_PEER_CLOSED, 0);

@@ -77,6 +77,88 @@ http_connection_pool:
         self.assertEqual(len(server.requests), 2)
         self.assertGreater(reports(done)[4]["error"]["retry_in"], 0)
 
+    def slow_once(self):
+        """A server that leaves its first request without an answer."""
+        is_over = threading.Event()
+        is_first = threading.Lock()
+
+        def answer(_):
+            if is_first.acquire(blocking=False):
+                is_over.wait(60)
+            return ok(b"done")
+
+        server = self.serve(answer)
+        self.addCleanup(is_over.set)
+        return server
+
+    def test_a_hedge_shows_in_report_and_trace(self):
+        for delay in (["--hedge", "0.05"], ["--hedge=0.05"]):
+            server = self.slow_once()
+            done = weir("fetch", *delay, "-v", "--stats", "--report", "json",
+                        server.url())
+            self.assertEqual(
+                [(a["kind"], a["status"], a["error"])
+                 for a in reports(done)[0]["attempts"]],
+                [("first", None, "WEIR_E_CANCELLED"), ("hedge", 200, None)])
+            self.assertRegex(done.stderr, rb"\* .* hedge http:.* connection 2: "
+                                          rb"a second request, 0\.\d+ s after")
+            self.assertIn(b": the second request has won", done.stderr)
+            self.assertIn(b"hedges 1 (won 1)", done.stderr)
+
+    def test_a_hedge_after_the_usual_time(self):
+        settings = self.write("s.yaml", b"""
+http_connection_pool:
+  hedge: {delay: 0.05}
+""")
+        for args in (["--hedge"], []):
+            server = self.slow_once()
+            done = weir("fetch", "--config", settings, *args, server.url())
+            self.assertEqual((done.returncode, done.stdout), (0, b"done"))
+            self.assertEqual(len(server.requests), 2)
+        done = weir("fetch", "--hedge=soon", server.url())
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"--hedge", done.stderr)
+
+    def test_a_breaker_by_rate(self):
+        server = self.serve(answers(ok(b"x"), head(b"500 Broken")))
+        done = weir("fetch", "--breaker-rate", "0.5", "--breaker-window", "60",
+                    "--breaker-min-requests", "4", *[server.url()] * 6,
+                    "--report", "json")
+        self.assertEqual([(r["error"] or {}).get("code")
+                          for r in reports(done)],
+                         [None] * 4 + ["WEIR_E_BREAKER_OPEN"] * 2)
+        for bad in ("1.5", "-1", "x", ""):
+            self.assertEqual(weir("fetch", "--breaker-rate", bad,
+                                  server.url()).returncode, 2)
+
+    def test_the_way_down_needs_to_be_allowed(self):
+        plain = self.serve(lambda _: ok(b"down"))
+        cert, key = self.make_cert()
+        secure = self.serve(
+            lambda _: head(b"302 F", b"Location: " + plain.url().encode()),
+            tls=self.tls_context(cert, key))
+        args = ["fetch", "-L", "--cacert", cert]
+        done = weir(*args, secure.url())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"from https to http", done.stderr)
+        done = weir(*args, "--redirect-downgrade", secure.url())
+        self.assertEqual((done.returncode, done.stdout), (0, b"down"))
+
+    def test_bounds_on_what_is_decoded(self):
+        zeros = bytes(4 << 20)
+        server = self.serve(lambda _: ok(gzip.compress(zeros),
+                                         b"Content-Encoding: gzip\r\n"))
+        args = ["fetch", "--compressed", server.url()]
+        done = weir(*args)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"max_decode_ratio", done.stderr)
+        done = weir(*args, "--max-decode-ratio", "10000")
+        self.assertEqual((done.returncode, done.stdout), (0, zeros))
+        done = weir(*args, "--max-decode-ratio", "10000", "--max-decoded",
+                    str(len(zeros) - 1))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"max_decoded", done.stderr)
+
     def test_compressed(self):
         body = gzip.compress(b"hello")
         server = self.serve(lambda _: ok(body, b"Content-Encoding: gzip\r\n"))

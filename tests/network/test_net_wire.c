@@ -3,6 +3,9 @@
 #include "net.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+
+#include "certs.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
 #define HELLO OK "Content-Length: 5\r\n\r\nhello"
@@ -16,7 +19,15 @@ enum {
 
 static struct origin *origin;
 static weir_pool *pool;
+static char *folder; /* of certificates */
 static unsigned tried;
+
+/* At a step of the pool a rule changes; 0 = at none. */
+static struct {
+    atomic_int kind;
+    const char *name;
+    const char *value;
+} trap;
 
 static int set_up(void **state)
 {
@@ -28,11 +39,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    atomic_store(&trap.kind, 0);
     wire_clear();
     weir_pool_free(pool);
     pool = NULL;
     origin_stop(origin);
     origin = NULL;
+    certs_done(folder);
+    folder = NULL;
     return 0;
 }
 
@@ -53,19 +67,23 @@ static weir_pool_options patient(void)
     return options;
 }
 
-/* What happens at a step of the pool: a rule changes. */
-struct trap {
-    weir_trace_kind kind;
-    const char *name;
-    const char *value;
-};
-
 static void on_trace(void *user, const weir_trace_event *event)
 {
-    const struct trap *trap = user;
+    (void)user;
+    if ((int)event->kind == atomic_load(&trap.kind))
+        wire_set(trap.name, trap.value);
+}
 
-    if (event->kind == trap->kind)
-        wire_set(trap->name, trap->value);
+static weir_pool_options trapped(weir_trace_kind kind, const char *name,
+                                 const char *value)
+{
+    weir_pool_options options = patient();
+
+    trap.name = name;
+    trap.value = value;
+    atomic_store(&trap.kind, (int)kind);
+    options.trace = on_trace;
+    return options;
 }
 
 static void get_path(const char *path, struct outcome *out)
@@ -94,6 +112,7 @@ static void check_recovers(void)
 {
     struct outcome out;
 
+    atomic_store(&trap.kind, 0);
     wire_clear();
     assert_int_equal(figures_of(pool).leased, 0);
     get_path("/again", &out);
@@ -234,24 +253,42 @@ static void test_a_hole_before_the_connection(void **state)
     check_recovers();
 }
 
+/* The peer is there, and says nothing to a ClientHello. */
+static void test_a_hole_before_the_tls_handshake(void **state)
+{
+    weir_pool_options options = trapped(WEIR_TRACE_CONNECTED, "hole", "both");
+    struct outcome out;
+    double begun;
+
+    (void)state;
+    folder = certs_new();
+    assert_non_null(folder);
+    options.connect_timeout = SHORT;
+    options.verify = false; /* the certificate knows nothing of this address */
+    pool = must_open(&options);
+    origin = far_origin(&(struct origin_options){.certs = folder});
+    wire_set("delay-ms", "50"); /* no answer can be there before the hole is */
+    begun = seconds_now();
+    get_path("/", &out);
+    check_ran_out(&out, begun, WEIR_E_CONNECT_TIMEOUT, WEIR_STAGE_TLS);
+    assert_false(out.err.may_have_been_processed);
+    check_recovers();
+}
+
 /* The request has gone into it: nobody knows whether it was processed. */
 static void test_a_hole_before_the_response(void **state)
 {
-    struct trap trap = {WEIR_TRACE_LEASE, "hole", "far"};
-    weir_pool_options options = patient();
+    weir_pool_options options = trapped(WEIR_TRACE_LEASE, "hole", "far");
     double begun = seconds_now();
     struct outcome out;
 
     (void)state;
     options.first_byte_timeout = SHORT;
-    options.trace = on_trace;
-    options.trace_user = &trap;
     pool = must_open(&options);
     origin = far_origin(NULL);
     get_path("/", &out);
     check_ran_out(&out, begun, WEIR_E_FIRST_BYTE_TIMEOUT, WEIR_STAGE_RESPONSE);
     assert_true(out.err.may_have_been_processed);
-    trap.kind = WEIR_TRACE_PROXY; /* which there is none of */
     check_recovers();
 }
 
@@ -263,14 +300,11 @@ static void check_hole_within_body(weir_timeout which, weir_status code)
         O_WAIT(0), O_SEND("world"),
         O_HANG,    O_END};
     static const struct origin_step echoes[] = {O_ECHO, O_END};
-    struct trap trap = {WEIR_TRACE_RESPONSE, "hole", "both"};
-    weir_pool_options options = patient();
+    weir_pool_options options = trapped(WEIR_TRACE_RESPONSE, "hole", "both");
     double begun = seconds_now();
     weir_request *request;
     struct outcome out;
 
-    options.trace = on_trace;
-    options.trace_user = &trap;
     pool = must_open(&options);
     origin = far_origin(NULL);
     origin_script(origin, 0, halves);
@@ -282,7 +316,6 @@ static void check_hole_within_body(weir_timeout which, weir_status code)
     check_ran_out(&out, begun, code, WEIR_STAGE_BODY);
     assert_string_equal(out.body, "hello");
     assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_TIMEOUT], 1);
-    trap.kind = WEIR_TRACE_PROXY;
     check_recovers();
     assert_int_equal(figures_of(pool).open, 1);
     tear_down(NULL);
@@ -366,15 +399,13 @@ static void test_unreachable_within_a_body(void **state)
         O_EXPECT,  O_SEND(OK "Content-Length: 10\r\n\r\nhello"),
         O_WAIT(0), O_SEND("world"),
         O_HANG,    O_END};
-    struct trap trap = {WEIR_TRACE_RESPONSE, "unreachable", "host"};
-    weir_pool_options options = patient();
+    weir_pool_options options =
+        trapped(WEIR_TRACE_RESPONSE, "unreachable", "host");
     weir_request *request;
     struct outcome out;
     double begun = seconds_now();
 
     (void)state;
-    options.trace = on_trace;
-    options.trace_user = &trap;
     options.idle_read_timeout = SHORT;
     pool = must_open(&options);
     origin = far_origin(NULL);
@@ -384,7 +415,6 @@ static void test_unreachable_within_a_body(void **state)
     stream(pool, request, &out);
     weir_request_free(request);
     check_ran_out(&out, begun, WEIR_E_READ_TIMEOUT, WEIR_STAGE_BODY);
-    trap.kind = WEIR_TRACE_PROXY;
     check_recovers();
 }
 
@@ -500,6 +530,7 @@ int main(void)
         TEST(test_loss_delay_and_reordering),
         TEST(test_delay_is_told),
         TEST(test_a_hole_before_the_connection),
+        TEST(test_a_hole_before_the_tls_handshake),
         TEST(test_a_hole_before_the_response),
         TEST(test_a_hole_within_a_body),
         TEST(test_a_hole_while_idle),

@@ -315,7 +315,7 @@ const char *dns_address(const struct dns_server *server)
 
 unsigned short dns_port(const struct dns_server *server)
 {
-    return (unsigned short)atoi(strchr(server->address, ':') + 1);
+    return (unsigned short)strtoul(strchr(server->address, ':') + 1, NULL, 10);
 }
 
 /* The record of a name, emptied; a new one if need be. */

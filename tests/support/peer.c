@@ -291,12 +291,19 @@ struct peer *peer_start_nginx(const char *certs)
                                 write_config(peer, certs) && spawn_nginx(peer));
 }
 
-bool peer_restart(struct peer *peer)
+void peer_kill(struct peer *peer)
 {
+    if (peer->pid <= 0)
+        return;
     kill(peer->pid, SIGKILL);
     waitpid(peer->pid, NULL, 0);
     peer->pid = 0;
     unlink(peer->path); /* it would refuse to listen there */
+}
+
+bool peer_restart(struct peer *peer)
+{
+    peer_kill(peer);
     return spawn_nginx(peer);
 }
 

@@ -38,6 +38,9 @@ struct peer *peer_start_dante(void);
  * the name of a certificate in `certs`. */
 struct peer *peer_start_haproxy(const char *certs, const char *cert,
                                 unsigned short port);
+/* haproxy as a load balancer: plain HTTP, handed on to 127.0.0.1:`port`, with
+ * 503 for an answer as long as nobody listens there. */
+struct peer *peer_start_balancer(unsigned short port);
 
 /* dnsmasq at `address` and loopback, UDP and TCP; it knows the names that
  * peer_set_hosts() tells it, and asks nobody but loopback's port `upstream`, of
@@ -46,7 +49,9 @@ struct peer *peer_start_dnsmasq(const char *address, unsigned short upstream);
 /* "ADDRESS NAME" lines in place of what it knew; it reads them soon. */
 bool peer_set_hosts(const struct peer *peer, const char *lines);
 
-/* Kills it, and starts it again on the same ports; false: it does not start. */
+/* Kills nginx; nobody listens on its ports then. */
+void peer_kill(struct peer *peer);
+/* The same, and starts it again on the same ports; false: it does not start. */
 bool peer_restart(struct peer *peer);
 /* Ends it by its process number and waits for it; NULL is allowed. */
 void peer_stop(struct peer *peer);

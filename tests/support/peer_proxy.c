@@ -211,17 +211,50 @@ static bool write_haproxy(const struct peer *peer, unsigned short port)
     return fclose(file) == 0;
 }
 
+static struct peer *start_haproxy(struct peer *peer, const char *program,
+                                  bool is_written)
+{
+    char config[128];
+    char *const argv[] = {WORD(program), WORD("-db"), WORD("-f"), config, NULL};
+
+    snprintf(config, sizeof config, "%s/haproxy.conf", peer->folder);
+    return start(peer, is_written, argv);
+}
+
 struct peer *peer_start_haproxy(const char *certs, const char *cert,
                                 unsigned short port)
 {
     const char *program = find_program("haproxy");
     struct peer *peer = program ? new_proxy() : NULL;
-    char config[128];
-    char *const argv[] = {WORD(program), WORD("-db"), WORD("-f"), config, NULL};
 
     if (!peer)
         return NULL;
-    snprintf(config, sizeof config, "%s/haproxy.conf", peer->folder);
-    return start(peer, join(peer, certs, cert) && write_haproxy(peer, port),
-                 argv);
+    return start_haproxy(peer, program,
+                         join(peer, certs, cert) && write_haproxy(peer, port));
+}
+
+static bool write_balancer(const struct peer *peer, unsigned short port)
+{
+    FILE *file = peer_create(peer, "haproxy.conf");
+
+    if (!file)
+        return false;
+    fprintf(file,
+            "global\n  maxconn 200\ndefaults\n  mode http\n  retries 0\n"
+            "  timeout connect 5s\n  timeout client 60s\n"
+            "  timeout server 60s\n"
+            "listen balancer\n  bind 127.0.0.1:%u\n"
+            "  server behind 127.0.0.1:%u\n",
+            peer->port, port);
+    return fclose(file) == 0;
+}
+
+struct peer *peer_start_balancer(unsigned short port)
+{
+    const char *program = find_program("haproxy");
+    struct peer *peer = program ? new_proxy() : NULL;
+
+    if (!peer)
+        return NULL;
+    return start_haproxy(peer, program, write_balancer(peer, port));
 }

@@ -39,14 +39,14 @@ static bool write_file(const char *path, const char *text)
     return ok;
 }
 
-/* Who is not root becomes it in a user namespace of its own. */
+/* Who may not make a network becomes root in a user namespace of its own. */
 static bool become_root(char *why, size_t cap)
 {
-    const unsigned uid = getuid(), gid = getgid();
+    const unsigned uid = geteuid(), gid = getegid();
     char map[32];
 
-    if (geteuid() == 0)
-        return true;
+    if (unshare(CLONE_NEWNET) == 0)
+        return true; /* a first one, which nobody is in */
     if (unshare(CLONE_NEWUSER) != 0)
         return say(why, cap, "user namespace");
     snprintf(map, sizeof map, "0 %u 1", uid);
@@ -76,7 +76,7 @@ static bool bring_up(int control, const char *device)
 {
     struct ifreq request = {0};
 
-    strcpy(request.ifr_name, device);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
     if (ioctl(control, SIOCGIFFLAGS, &request) != 0)
         return false;
     request.ifr_flags |= IFF_UP | IFF_RUNNING;

@@ -16,6 +16,7 @@
 #include <weir/memory.h>
 
 #include "dns.h"
+#include "net/clock.h"
 #include "net/resolver.h"
 
 static const uint64_t t0 = 1000 * WR_SECOND;
@@ -381,6 +382,26 @@ static void failures_of_the_server_are_errors(void **state)
     check_failure(fixture, "refused.test", NULL);
 }
 
+/* Its port is closed, which the kernel tells of by ICMP. */
+static void a_server_that_is_not_there_is_an_error_at_once(void **state)
+{
+    struct dns_server *gone = dns_start();
+    struct wr_resolver_options options = {0, 0, dns_address(gone)};
+    struct wr_resolver *resolver = wr_resolver_new(&options);
+    const uint64_t begun_ns = wr_now();
+    struct wr_addrs addrs;
+    weir_error err;
+
+    (void)state;
+    assert_non_null(resolver);
+    dns_stop(gone);
+    assert_int_equal(look_up(resolver, "a.test", WEIR_IP_ANY, t0, &addrs, &err),
+                     WR_STEP_ERROR);
+    assert_int_equal(err.code, WEIR_E_RESOLVE);
+    assert_true(wr_now() - begun_ns < WR_SECOND);
+    wr_resolver_free(resolver);
+}
+
 /* The server's TCP port refuses, so a truncated answer leads nowhere. */
 static void a_truncated_answer_is_no_answer(void **state)
 {
@@ -661,6 +682,7 @@ int main(void)
         DNS_TEST(hits_turn_the_order),
         DNS_TEST(an_unknown_name_is_an_error_and_not_kept),
         DNS_TEST(failures_of_the_server_are_errors),
+        cmocka_unit_test(a_server_that_is_not_there_is_an_error_at_once),
         DNS_TEST(a_truncated_answer_is_no_answer),
         DNS_TEST(a_broken_message_is_an_error),
         DNS_TEST(a_name_without_the_family_wanted_is_an_error),

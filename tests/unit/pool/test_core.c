@@ -125,6 +125,62 @@ static void a_released_connection_is_granted_at_once(void **state)
     assert_false(wr_core_has_action(core));
 }
 
+static bool has_place(const char *name)
+{
+    const struct wr_key wanted = key(name);
+
+    return wr_core_has_place(core, &wanted);
+}
+
+static void a_place_is_one_that_costs_nobody_anything(void **state)
+{
+    struct wr_action action;
+    wr_conn_id conns[4];
+
+    (void)state;
+    assert_true(has_place("a")); /* nothing is known of it */
+    conns[0] = dial("a", 1, 1);
+    assert_true(has_place("a")); /* one more may be dialled */
+    conns[1] = dial("a", 1, 1);
+    assert_false(has_place("a")); /* max_per_bucket */
+    conns[2] = dial("b", 1, 1);
+    conns[3] = dial("c", 1, 1);
+    assert_false(has_place("d")); /* max_total */
+    give_back(conns[3], 2);
+    assert_true(has_place("c"));
+    assert_false(has_place("d")); /* it would close that of c */
+    give_back(conns[1], 2);
+    assert_true(has_place("a"));
+    ask("a", 0, 3, 10, &action);
+    ask("a", 1, 3, 10, &action);
+    assert_false(has_place("a")); /* somebody waits for it */
+    wr_core_shut(core, 4);
+    assert_false(has_place("e"));
+    while (wr_core_next_action(core).kind != WR_ACT_NONE)
+        continue;
+}
+
+static void a_dial_that_nobody_waits_for_is_a_place(void **state)
+{
+    const struct wr_core_limits one = {.max_total = 1,
+                                       .max_per_bucket = 1,
+                                       .max_waiting = 3,
+                                       .idle_ns = 100,
+                                       .max_age_ns = WR_NEVER,
+                                       .reuse = true};
+    struct wr_action action;
+    wr_ticket_id ticket;
+
+    (void)state;
+    change(&one);
+    ticket = ask("a", 0, 1, 10, &action);
+    next(WR_ACT_DIAL);
+    assert_false(has_place("a"));
+    assert_int_equal(wr_core_cancel(core, ticket, 2), WEIR_OK);
+    assert_true(has_place("a"));
+    assert_false(has_place("b"));
+}
+
 static void the_most_recently_used_is_lent_first(void **state)
 {
     const wr_conn_id first = dial("a", 1, 1);
@@ -897,6 +953,8 @@ int main(void)
         TEST(a_cancel_after_the_grant_gives_the_lease_back),
         TEST(a_lost_connection_closes_once_its_leases_are_back),
         TEST(a_renewed_connection_keeps_its_lease_and_its_place),
+        TEST(a_place_is_one_that_costs_nobody_anything),
+        TEST(a_dial_that_nobody_waits_for_is_a_place),
         TEST(stale_handles_are_refused),
         TEST(shutting_fails_the_line_and_closes_what_comes_back),
         TEST(a_failed_acquire_changes_nothing),
