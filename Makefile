@@ -14,8 +14,13 @@ ARGS ?=
 FUZZ_SECONDS ?= 30
 FUZZ_JOBS ?=
 
-.PHONY: help run test lint format install bench docs clean configure build fuzz \
-    coverage valgrind reliability
+# `make desync` and `make soak`: how much, and the seed of all choices.
+COUNT ?= 1000000
+SOAK_SECONDS ?= 600
+SEED ?= $(shell date +%s)
+
+.PHONY: help run test lint format install bench desync soak docs clean \
+    configure build fuzz coverage valgrind reliability
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 15
@@ -77,6 +82,16 @@ valgrind: ## the unit tests under valgrind (one: TESTS="-R name")
 # Of all runs whose reports lie in build/.
 reliability: ## docs/reliability.md: promises, tests, cases, failures
 	@scripts/reliability $(sort $(wildcard build/*/tests.xml))
+
+desync: ## token-checked calls to origins that attack (COUNT=..., SEED=...)
+	@$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	build/release/tests/test_desync $(COUNT) $(SEED)
+
+soak: ## all at once for SOAK_SECONDS: is what it holds flat in the end?
+	@$(DEPS) test
+	@$(MAKE) --no-print-directory build
+	build/release/tests/test_soak $(SOAK_SECONDS) $(SEED)
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

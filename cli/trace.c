@@ -21,7 +21,8 @@ void cli_trace(void *user, const weir_trace_event *event)
                                         [WEIR_TRACE_PROXY] = "proxy",
                                         [WEIR_TRACE_BREAKER] = "breaker",
                                         [WEIR_TRACE_REDIRECT] = "redirect",
-                                        [WEIR_TRACE_HEDGE] = "hedge"};
+                                        [WEIR_TRACE_HEDGE] = "hedge",
+                                        [WEIR_TRACE_LEAK] = "leak"};
     char number[48] = "";
 
     (void)user;

@@ -75,6 +75,15 @@ WEIR_API weir_status weir_submit(weir_pool *pool, weir_request *request,
                                  const weir_handlers *handlers, void *user,
                                  weir_call **ret_call, weir_error *ret_err);
 
+/** @cond */
+#ifndef NDEBUG /* see weir_place() */
+#define weir_submit(pool, request, handlers, user, ret_call, ret_err)          \
+    (weir_place(__FILE__, __LINE__),                                           \
+     (weir_submit)((pool), (request), (handlers), (user), (ret_call),          \
+                   (ret_err)))
+#endif
+/** @endcond */
+
 /**
  * Ends a call as soon as can be, at whatever stage it is: on_done comes with
  * WEIR_E_CANCELLED unless the call has ended first.  A place in the line is

@@ -64,6 +64,9 @@ typedef enum weir_trace_kind {
     WEIR_TRACE_REDIRECT,  /**< a redirect is followed; detail says where to */
     WEIR_TRACE_HEDGE,     /**< a second request, see hedge_delay: it begins, is
                            * skipped, or the race is over; detail says which */
+    WEIR_TRACE_LEAK,      /**< a response is neither read nor freed, see
+                           * leak_after; detail names its request, elapsed is
+                           * for how long */
 } weir_trace_kind;
 
 /** One step of the pool. */
@@ -156,6 +159,9 @@ typedef struct weir_pool_options {
     double breaker_open;    /**< until the next probe, > 0; 30 */
     double hedge_delay;     /**< from a request sent to a second one of the
                              * same, see weir_request_set_hedge(); 0 = none */
+    double leak_after;      /**< a response that holds a connection and is
+                             * neither read nor freed for longer is traced
+                             * (WEIR_TRACE_LEAK) and counted; 0 = off; 0 */
     bool hedge_p95;         /**< the delay is the 95th percentile of the
                              * origin's own, once it is known; false */
 } weir_pool_options;
@@ -217,6 +223,7 @@ typedef struct weir_pool_figures {
     uint64_t hedges_won;       /**< of them, answered before the first */
     uint64_t hedges_skipped;   /**< not begun: no connection was free */
     uint64_t hedges_denied;    /**< not begun: the budget, or a breaker */
+    uint64_t leaks;            /**< responses held for longer than leak_after */
 } weir_pool_figures;
 
 /** What a close did. */

@@ -53,6 +53,21 @@ typedef struct weir_timings {
 WEIR_API weir_status weir_send(weir_pool *pool, weir_request *request,
                                weir_response **ret_res, weir_error *ret_err);
 /**
+ * Says where the next weir_send() or weir_submit() of this thread is made, for
+ * WEIR_TRACE_LEAK.  Compiled without NDEBUG a program does so by itself: the
+ * two are macros then, which call this first.
+ *
+ * @param file  borrowed for ever: a literal.  NULL = not known.
+ */
+WEIR_API void weir_place(const char *file, unsigned line);
+/** @cond */
+#ifndef NDEBUG
+#define weir_send(pool, request, ret_res, ret_err)                             \
+    (weir_place(__FILE__, __LINE__),                                           \
+     (weir_send)((pool), (request), (ret_res), (ret_err)))
+#endif
+/** @endcond */
+/**
  * weir_send(), then reads the whole body, at most max_body bytes, and gives
  * the connection back at once.
  * @retval WEIR_E_LIMIT      the body is larger

@@ -4,13 +4,17 @@
 #include "api/pool.h"
 #include "base/error.h"
 #include "drive/call.h"
+#include "drive/leaks.h"
 #include "drive/waiting.h"
 #include "net/clock.h"
 
-weir_status weir_submit(weir_pool *pool, weir_request *request,
-                        const weir_handlers *handlers, void *user,
-                        weir_call **ret_call, weir_error *ret_err)
+/* In brackets: it is a macro in a debug build. */
+weir_status(weir_submit)(weir_pool *pool, weir_request *request,
+                         const weir_handlers *handlers, void *user,
+                         weir_call **ret_call, weir_error *ret_err)
 {
+    weir_status status;
+
     if (!pool)
         return wr_no_pool(ret_err);
     if (!request)
@@ -20,7 +24,9 @@ weir_status weir_submit(weir_pool *pool, weir_request *request,
                             "handlers->size: found %zu, expected "
                             "sizeof(weir_handlers)",
                             handlers->size);
-    return wr_call_submit(pool, request, handlers, user, ret_call, ret_err);
+    status = wr_call_submit(pool, request, handlers, user, ret_call, ret_err);
+    wr_leaks_set_place(NULL, 0);
+    return status;
 }
 
 void weir_call_cancel(weir_call *call)

@@ -2,6 +2,7 @@
 #include "api/pool.h"
 #include "base/error.h"
 #include "drive/blocking.h"
+#include "drive/leaks.h"
 
 static weir_status check(const weir_pool *pool, const weir_request *request,
                          weir_response **ret_res, weir_error *ret_err)
@@ -14,14 +15,23 @@ static weir_status check(const weir_pool *pool, const weir_request *request,
     return WEIR_OK;
 }
 
-weir_status weir_send(weir_pool *pool, weir_request *request,
-                      weir_response **ret_res, weir_error *ret_err)
+void weir_place(const char *file, unsigned line)
 {
-    const weir_status status = check(pool, request, ret_res, ret_err);
+    wr_leaks_set_place(file, line);
+}
 
-    if (status != WEIR_OK)
-        return status;
-    return wr_blocking_send(pool, request, ret_res, ret_err);
+/* In brackets: it is a macro in a debug build. */
+weir_status(weir_send)(weir_pool *pool, weir_request *request,
+                       weir_response **ret_res, weir_error *ret_err)
+{
+    weir_status status = check(pool, request, ret_res, ret_err);
+
+    if (status == WEIR_OK)
+        status = wr_blocking_send(pool, request, ret_res, ret_err);
+    if (status == WEIR_OK)
+        wr_leaks_hand_over(*ret_res);
+    wr_leaks_set_place(NULL, 0);
+    return status;
 }
 
 weir_status weir_fetch(weir_pool *pool, weir_request *request,

@@ -43,6 +43,7 @@ static weir_status fill(struct weir_pool *pool,
     TAILQ_INIT(&pool->spare_calls);
     TAILQ_INIT(&pool->delayed);
     TAILQ_INIT(&pool->warm);
+    TAILQ_INIT(&pool->held);
     SLIST_INIT(&pool->spares);
     pool->refs = 1;
     wr_forking_add(pool);
@@ -311,6 +312,7 @@ weir_status weir_pool_stats(weir_pool *pool, weir_pool_figures *figures)
     full.hedges_won = tally.hedges_won;
     full.hedges_skipped = tally.hedges_skipped;
     full.hedges_denied = tally.hedges_denied;
+    full.leaks = tally.leaks;
     wr_export(figures, &full, sizeof full);
     return WEIR_OK;
 }

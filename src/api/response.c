@@ -7,11 +7,14 @@
 #include "api/pool.h"
 #include "base/error.h"
 #include "drive/blocking.h"
+#include "drive/leaks.h"
 #include "net/clock.h"
 
 weir_status weir_response_read(weir_response *response, void *buf, size_t cap,
                                size_t *ret_len, weir_error *ret_err)
 {
+    weir_status status;
+
     if (!response || !buf || !cap || !ret_len)
         return wr_error_set(ret_err, WEIR_E_INVALID,
                             "weir_response_read: an argument is NULL, or cap "
@@ -20,7 +23,10 @@ weir_status weir_response_read(weir_response *response, void *buf, size_t cap,
         return wr_error_set(ret_err, WEIR_E_STATE,
                             "weir_response_read: the whole body has been "
                             "fetched; see weir_response_body()");
-    return wr_blocking_read(response, buf, cap, ret_len, ret_err);
+    wr_leaks_take_back(response);
+    status = wr_blocking_read(response, buf, cap, ret_len, ret_err);
+    wr_leaks_hand_over(response);
+    return status;
 }
 
 void weir_response_free(weir_response *response)

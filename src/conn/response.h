@@ -5,6 +5,7 @@
 #ifndef WR_CONN_RESPONSE_H
 #define WR_CONN_RESPONSE_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include <weir/response.h>
@@ -35,6 +36,24 @@ struct wr_call_times {
     struct wr_dial_times dial;
 };
 
+/* Where in the program a call is made; file NULL = not known. */
+struct wr_place {
+    const char *file;
+    unsigned line;
+};
+
+/* What is known of a lease that is watched, see drive/leaks.h. */
+struct wr_held {
+    bool is_watched; /* in the pool's list */
+    bool is_told;
+    atomic_uint_least64_t since_ns; /* the program has it; 0 = weir has */
+    const atomic_int *flow;         /* of its asynchronous call, or NULL */
+    struct wr_place place;
+    const struct wr_target *target; /* the connection's, which stays lent */
+    char request[160];              /* "GET /path" */
+    TAILQ_ENTRY(weir_response) link;
+};
+
 struct weir_response {
     struct weir_pool *pool; /* one reference while in use */
     struct wr_conn *conn;   /* leased; NULL once it is back */
@@ -42,6 +61,7 @@ struct weir_response {
     bool is_reused;
     bool has_rested;      /* the connection was idle before this lease */
     bool was_sent;        /* bytes of it went out in a try that was given up */
+    bool is_drained;      /* a thread's last read has left nothing behind */
     bool is_collected;    /* weir_fetch(): the body is in the buffer */
     uint64_t number;      /* of the connection */
     uint64_t deadline_ns; /* total */
@@ -62,11 +82,13 @@ struct weir_response {
     const char *tls_version;      /* static; NULL = plain */
     const char *tls_cipher;
     char tls_text[WR_TLS_TEXT]; /* made when asked for */
+    struct wr_held held;
     SLIST_ENTRY(weir_response) spare;
     struct wr_field_ref fields[]; /* header section, then trailers */
 };
 
 SLIST_HEAD(wr_response_stack, weir_response);
+TAILQ_HEAD(wr_response_list, weir_response);
 
 /* NULL: out of memory. */
 struct weir_response *wr_response_new(unsigned fields_max);

@@ -12,6 +12,7 @@
 #include "drive/dialing.h"
 #include "drive/follow.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "drive/loop.h"
 #include "drive/transact.h"
 #include "net/clock.h"
@@ -175,6 +176,7 @@ static void sleep_locked(struct weir_pool *pool, struct wr_thread *thread,
     if (must_keep_time(pool)) {
         pool->timekeeper = thread;
         deadline_ns = wr_earlier(deadline_ns, wr_core_deadline(pool->core));
+        deadline_ns = wr_earlier(deadline_ns, wr_leaks_due_locked(pool));
     }
     thread->is_asleep = true;
     until.tv_sec = (time_t)(deadline_ns / WR_SECOND);

@@ -9,6 +9,7 @@
 #include "drive/acquire.h"
 #include "drive/blocking_hedge.h"
 #include "drive/blocking_inner.h"
+#include "drive/leaks.h"
 #include "drive/lease.h"
 #include "drive/means.h"
 #include "drive/receive.h"
@@ -237,6 +238,9 @@ begin(struct weir_pool *pool, const struct weir_request *request,
     *ret_limits = pool->head_limits;
     ret_limits->fields = response->fields_max;
     status = wr_acquire_locked(pool, request, response, now_ns, err);
+    if (status == WEIR_OK)
+        wr_leaks_watch_locked(pool, response, request, NULL, wr_leaks_place(),
+                              response->times.granted_ns);
     pthread_mutex_unlock(&pool->lock);
     if (status != WEIR_OK) {
         wr_let_go(response);

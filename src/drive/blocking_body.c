@@ -198,11 +198,15 @@ weir_status wr_blocking_read(struct weir_response *response, void *buf,
 static bool receive_more(struct weir_response *response, char *at, size_t cap,
                          bool may_wait, size_t *ret_len)
 {
+    struct wr_transport *transport = &response->conn->io;
+
     if (may_wait)
         return wr_receive(response, at, cap, wr_now(), ret_len, NULL) ==
                WR_STEP_WAIT;
-    return wr_transport_read(&response->conn->io, at, cap, true, ret_len) ==
-           WR_IO_OK;
+    if (wr_transport_read(transport, at, cap, true, ret_len) != WR_IO_OK)
+        return false;
+    response->is_drained = wr_transport_is_drained(transport, *ret_len, cap);
+    return true;
 }
 
 /* Reads what is left of a body if it is short, so that the connection can be

@@ -6,6 +6,7 @@
 #include "drive/aside.h"
 #include "drive/blocking_inner.h"
 #include "drive/hedge.h"
+#include "drive/leaks.h"
 #include "drive/lease.h"
 #include "drive/outcome.h"
 #include "drive/transact.h"
@@ -332,6 +333,16 @@ static void wait_for_both(struct pair *pair)
         wr_aside_polled(&pair->aside, fds + aside);
 }
 
+/* The hedge has won, so its lease is the program's to forget. */
+static void watch(struct weir_pool *pool, struct weir_response *response,
+                  const struct weir_request *request)
+{
+    pthread_mutex_lock(&pool->lock);
+    wr_leaks_watch_locked(pool, response, request, NULL, wr_leaks_place(),
+                          wr_now());
+    pthread_mutex_unlock(&pool->lock);
+}
+
 weir_status wr_blocking_await_hedged(struct weir_pool *pool,
                                      struct wr_course *course,
                                      struct wr_head_limits *limits,
@@ -355,5 +366,7 @@ weir_status wr_blocking_await_hedged(struct weir_pool *pool,
         *response = pair.hedge.response;
         *limits = pair.hedge_limits;
     }
+    if (end == WR_STEP_DONE && *response == pair.hedge.response)
+        watch(pool, *response, course->sent);
     return end == WR_STEP_DONE ? WEIR_OK : err->code;
 }

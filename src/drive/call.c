@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "drive/acquire.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "drive/lease.h"
 #include "drive/means.h"
 #include "drive/sequel.h"
@@ -148,6 +149,8 @@ static struct weir_response *new_response_locked(struct weir_call *call,
     response->times.granted_ns = now_ns;
     if (!waiter->is_reused)
         response->times.dial = wr_conn_times(conn);
+    wr_leaks_watch_locked(call->pool, response, call->sent, &call->flow,
+                          call->place, now_ns);
     return response;
 }
 
@@ -196,6 +199,7 @@ start_locked(struct weir_pool *pool, struct weir_request *request,
                handlers->size < sizeof call->handlers ? handlers->size
                                                       : sizeof call->handlers);
     call->user = user;
+    call->place = wr_leaks_place();
     wr_tick_locked(pool, call->begun_ns);
     pool->tally.requests++;
     status = wr_call_join_locked(call, call->begun_ns, ret_err);

@@ -36,6 +36,7 @@ struct weir_call {
     struct wr_course *course;     /* NULL: one attempt, or it is over */
     weir_handlers handlers;
     void *user;
+    struct wr_place place;
     struct wr_call_limits limits;
     uint64_t begun_ns;
     uint64_t joined_ns;   /* the line, for this attempt */

@@ -5,6 +5,7 @@
 #include "drive/call_transfer.h"
 #include "drive/hedge.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "drive/outcome.h"
 
 /* --- beginning ----------------------------------------------------------- */
@@ -126,6 +127,7 @@ static void take_over(struct wr_loop *loop, struct weir_call *call,
 
     call->response = hedge->response;
     hedge->response = NULL;
+    wr_leaks_adopt(loop->pool, call->response, &call->flow, call->place);
     loop->slots[conn->slot].call = call;
     call->head_limits = hedge->head_limits;
     call->heard_ns = hedge->heard_ns;

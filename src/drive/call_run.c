@@ -1,7 +1,6 @@
 /* A call on its way through its loop: the exchange, taken forward by what the
  * poller tells.  Everything here runs on the loop, without the lock. */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -248,27 +247,13 @@ void wr_call_fail(struct wr_loop *loop, struct weir_call *call, weir_error *err)
         give_up(loop, call, err);
 }
 
-/* Bytes may be left in the socket that no edge will tell of. */
-static void look_behind(struct weir_call *call, struct wr_verdict *verdict)
-{
-    struct wr_transport *io = &call->response->conn->io;
-    enum wr_io found;
-
-    if (call->is_dry || !verdict->is_reusable)
-        return;
-    found = wr_transport_peek(io);
-    if (found == WR_IO_AGAIN)
-        return;
-    verdict->is_reusable = false;
-    verdict->reason = wr_judge_idle(found, errno);
-}
-
 static void finish(struct wr_loop *loop, struct weir_call *call)
 {
     struct weir_response *response = call->response;
     struct wr_verdict verdict = wr_judge(&response->exchange, response->conn);
 
-    look_behind(call, &verdict);
+    if (!call->is_dry) /* no edge would tell of it */
+        wr_look_behind(response->conn, &verdict);
     if (verdict.is_reusable)
         wr_poller_rearm(loop->poller, wr_slot_data(loop, response->conn->slot),
                         POLLIN);

@@ -98,6 +98,14 @@ void wr_dialing_done_locked(struct weir_pool *pool, struct wr_dial *dial,
         wr_keeper_rested_locked(pool, now_ns);
 }
 
+/* The next dial is due soon: whoever keeps time may sleep for longer. */
+static void tell_timekeepers_locked(struct weir_pool *pool)
+{
+    wr_keeper_nudge_locked(pool, wr_core_deadline(pool->core));
+    if (pool->timekeeper)
+        wr_wake_thread(pool->timekeeper);
+}
+
 void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,
                               wr_ticket_id blame, const weir_error *err)
 {
@@ -106,6 +114,7 @@ void wr_dialing_failed_locked(struct weir_pool *pool, wr_conn_id id,
     if (cause)
         *cause = *err;
     wr_core_dial_failed(pool->core, id, blame, err->code, cause, wr_now());
+    tell_timekeepers_locked(pool);
     wr_settle_locked(pool);
 }
 

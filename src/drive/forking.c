@@ -4,6 +4,7 @@
 
 #include "drive/dialing.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "drive/loop.h"
 #include "drive/means.h"
 
@@ -121,6 +122,7 @@ static void begin_empty(struct weir_pool *pool)
     drop_conns(pool, &pool->awake);
     drop_conns(pool, &pool->resting);
     wr_keeper_forget_warm_locked(pool);
+    wr_leaks_forget(pool);
     begin_again(pool);
 }
 

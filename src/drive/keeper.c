@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conn/reuse.h"
 #include "drive/follow.h"
+#include "drive/leaks.h"
 #include "net/clock.h"
 
 /* A connection is put to rest after the bypass window, kept within these. */
@@ -70,7 +71,8 @@ uint64_t wr_keeper_due_locked(const struct wr_loop *loop)
 
     if (!is_keeper(loop))
         return WR_NEVER;
-    due_ns = wr_core_deadline(pool->core);
+    due_ns =
+        wr_earlier(wr_core_deadline(pool->core), wr_leaks_due_locked(pool));
     return wr_earlier(due_ns, loop->rest_ns);
 }
 

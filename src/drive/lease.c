@@ -1,9 +1,11 @@
 #include "drive/lease.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "drive/follow.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "net/clock.h"
 
 static weir_close_reason reason_of(weir_status status)
@@ -31,7 +33,8 @@ void wr_keep_peer(struct weir_response *response)
     const struct wr_conn *conn = response->conn;
 
     response->peer = conn->peer;
-    if (conn->target->tls) /* not that with a proxy */
+    if (conn->target->tls && conn->io.tls) /* not that with a proxy; none is
+                                            * left of one that was stale */
         wr_tls_names(conn->io.tls, &response->tls_version,
                      &response->tls_cipher);
     else
@@ -40,6 +43,26 @@ void wr_keep_peer(struct weir_response *response)
     if (conn->peer.sin6_family == 0)
         wr_conn_peer_text(conn, response->peer_text,
                           sizeof response->peer_text);
+}
+
+/* Nobody may have been there to look while it was held for too long. */
+static void unwatch_locked(struct weir_pool *pool,
+                           struct weir_response *response,
+                           const struct wr_conn *conn)
+{
+    const uint64_t ended_ns = response->times.ended_ns;
+    uint64_t span_ns;
+    char detail[WR_LEAK_TEXT];
+
+    if (!wr_leaks_unwatch_locked(pool, response, ended_ns) || !WR_TRACES(pool))
+        return;
+    span_ns = wr_left(ended_ns, atomic_load(&response->held.since_ns));
+    pthread_mutex_unlock(&pool->lock);
+    wr_trace(
+        pool, WEIR_TRACE_LEAK, response->number, conn->target->origin, span_ns,
+        "%s",
+        wr_leaks_describe(&response->held, span_ns, detail, sizeof detail));
+    pthread_mutex_lock(&pool->lock);
 }
 
 void wr_give_back(struct weir_response *response,
@@ -61,6 +84,7 @@ void wr_give_back(struct weir_response *response,
         return;
     }
     pthread_mutex_lock(&pool->lock);
+    unwatch_locked(pool, response, conn);
     if (is_reusable && wr_has_moved_locked(pool, conn)) {
         is_reusable = false;
         reason = WEIR_CLOSE_MOVED;
@@ -89,12 +113,26 @@ void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
     wr_settle_if_needed_locked(pool);
 }
 
+void wr_look_behind(struct wr_conn *conn, struct wr_verdict *verdict)
+{
+    enum wr_io found;
+
+    if (!verdict->is_reusable)
+        return;
+    found = wr_transport_peek(&conn->io);
+    if (found == WR_IO_AGAIN)
+        return;
+    verdict->is_reusable = false;
+    verdict->reason = wr_judge_idle(found, errno);
+}
+
 /* The exchange has come to its end in good order. */
 void wr_finish_lease(struct weir_response *response)
 {
-    const struct wr_verdict verdict =
-        wr_judge(&response->exchange, response->conn);
+    struct wr_verdict verdict = wr_judge(&response->exchange, response->conn);
 
+    if (!response->is_drained)
+        wr_look_behind(response->conn, &verdict);
     response->times.ended_ns = wr_now();
     wr_give_back(response, &verdict);
 }

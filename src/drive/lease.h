@@ -14,6 +14,9 @@ void wr_give_back(struct weir_response *response,
 /* Gives back a connection that was granted and not used. */
 void wr_give_back_unused_locked(struct weir_pool *pool, struct wr_conn *conn,
                                 uint64_t now_ns);
+/* The last read may have left bytes in the socket: if so, the connection is not
+ * lent again (protocol-rules.md, rule 2.13). */
+void wr_look_behind(struct wr_conn *conn, struct wr_verdict *verdict);
 /* The exchange has come to its end in good order, or is given up: judges, and
  * gives the lease back. */
 void wr_finish_lease(struct weir_response *response);

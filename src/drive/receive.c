@@ -22,8 +22,11 @@ enum wr_step wr_receive(struct weir_response *response, void *at, size_t cap,
         }
         wr_transport_limit_read(transport, left_ns);
         io = wr_transport_read(transport, at, cap, false, ret_len);
-        if (io == WR_IO_OK)
+        if (io == WR_IO_OK) {
+            response->is_drained =
+                wr_transport_is_drained(transport, *ret_len, cap);
             return WR_STEP_WAIT;
+        }
         if (io != WR_IO_AGAIN)
             return wr_transport_ended(response, io, errno, err);
         now_ns = wr_now();
@@ -38,6 +41,9 @@ enum wr_step wr_receive_now(struct weir_response *response, void *at,
 
     if (io == WR_IO_AGAIN)
         *ret_len = 0;
+    if (io == WR_IO_OK)
+        response->is_drained =
+            wr_transport_is_drained(&response->conn->io, *ret_len, cap);
     if (io == WR_IO_OK || io == WR_IO_AGAIN)
         return WR_STEP_WAIT;
     return wr_transport_ended(response, io, errno, err);

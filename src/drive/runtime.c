@@ -12,6 +12,7 @@
 #include "drive/call.h"
 #include "drive/forking.h"
 #include "drive/keeper.h"
+#include "drive/leaks.h"
 #include "net/clock.h"
 
 void wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
@@ -210,6 +211,8 @@ void wr_settle_locked(struct weir_pool *pool)
 
 void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns)
 {
+    if (wr_leaks_due_locked(pool) <= now_ns)
+        wr_leaks_look_locked(pool, now_ns);
     if (wr_core_deadline(pool->core) > now_ns)
         return;
     wr_core_tick(pool->core, now_ns);
@@ -344,4 +347,6 @@ void wr_apply_options_locked(struct weir_pool *pool)
         .strict = options->strict,
     };
     pool->validate_ns = wr_seconds(options->validate_after);
+    pool->leak_ns = span_or_never(options->leak_after);
+    pool->leak_due_ns = TAILQ_EMPTY(&pool->held) ? WR_NEVER : 0;
 }

@@ -76,6 +76,7 @@ struct wr_tally {
     uint64_t hedges_won;
     uint64_t hedges_skipped;
     uint64_t hedges_denied;
+    uint64_t leaks;
     uint64_t bytes_sent;
     uint64_t bytes_received;
 };
@@ -111,12 +112,14 @@ struct weir_pool {
     unsigned spare_call_count;
     struct wr_loop **loops; /* none before they are needed */
     unsigned loop_count;
-    unsigned next_loop;          /* round robin */
-    bool has_no_keeper;          /* it could not be started */
-    struct wr_call_list delayed; /* between two attempts */
-    unsigned call_count;         /* asynchronous calls that have not ended */
-    struct wr_warm_list warm;    /* what weir_pool_warm() asked for */
-    pthread_cond_t call_ended;   /* for those who wait for calls */
+    unsigned next_loop;           /* round robin */
+    bool has_no_keeper;           /* it could not be started */
+    struct wr_call_list delayed;  /* between two attempts */
+    unsigned call_count;          /* asynchronous calls that have not ended */
+    struct wr_warm_list warm;     /* what weir_pool_warm() asked for */
+    struct wr_response_list held; /* leases that are watched: leaks.h */
+    uint64_t leak_due_ns;         /* when to look at them */
+    pthread_cond_t call_ended;    /* for those who wait for calls */
     unsigned call_waiters;
     uint64_t conn_numbers;
     unsigned epoch; /* forks so far: calls of another one are the parent's */
@@ -128,6 +131,7 @@ struct weir_pool {
     struct wr_call_limits limits; /* from options, in nanoseconds */
     struct wr_head_limits head_limits;
     uint64_t validate_ns;
+    uint64_t leak_ns; /* WR_NEVER = off */
 };
 
 /* Carries out all actions of the core; closes connections outside the lock. */

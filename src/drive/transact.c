@@ -119,7 +119,7 @@ enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
         return WR_STEP_ERROR;
     }
     step = wr_exchange_ended(&response->exchange, io == WR_IO_EOF, err);
-    if (step == WR_STEP_ERROR && io == WR_IO_ERROR)
+    if (step == WR_STEP_ERROR && io == WR_IO_ERROR && err)
         err->system_code = system_code;
     return step;
 }

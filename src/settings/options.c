@@ -111,6 +111,8 @@ const struct wr_option wr_option_table[] = {
     ROW(hedge_delay, SECONDS, 0, DBL_MAX, false, false,
         "from a request sent to a second one; 0 = none"),
     FLAG(hedge_p95, false, "the origin's 95th percentile once it is known"),
+    SPAN(leak_after, false,
+         "a response held unread for longer is told; 0 = off"),
     {.name = NULL},
 };
 

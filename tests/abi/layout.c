@@ -44,7 +44,7 @@ MEMBER(weir_trace_event, origin, 24);
 MEMBER(weir_trace_event, detail, 32);
 MEMBER(weir_trace_event, elapsed, 40);
 
-SIZE(weir_pool_options, 336);
+SIZE(weir_pool_options, 344);
 MEMBER(weir_pool_options, size, 0);
 MEMBER(weir_pool_options, enabled, 8);
 MEMBER(weir_pool_options, verify, 9);
@@ -99,9 +99,10 @@ MEMBER(weir_pool_options, breaker_rate, 296);
 MEMBER(weir_pool_options, breaker_window, 304);
 MEMBER(weir_pool_options, breaker_open, 312);
 MEMBER(weir_pool_options, hedge_delay, 320);
-MEMBER(weir_pool_options, hedge_p95, 328);
+MEMBER(weir_pool_options, leak_after, 328);
+MEMBER(weir_pool_options, hedge_p95, 336);
 
-SIZE(weir_pool_figures, 360);
+SIZE(weir_pool_figures, 368);
 MEMBER(weir_pool_figures, size, 0);
 MEMBER(weir_pool_figures, open, 8);
 MEMBER(weir_pool_figures, idle, 16);
@@ -132,6 +133,7 @@ MEMBER(weir_pool_figures, hedges, 328);
 MEMBER(weir_pool_figures, hedges_won, 336);
 MEMBER(weir_pool_figures, hedges_skipped, 344);
 MEMBER(weir_pool_figures, hedges_denied, 352);
+MEMBER(weir_pool_figures, leaks, 360);
 
 SIZE(weir_retry, 40);
 MEMBER(weir_retry, size, 0);
@@ -211,6 +213,7 @@ VALUE(WEIR_TRACE_WAIT, 1);
 VALUE(WEIR_TRACE_RETRY, 11);
 VALUE(WEIR_TRACE_PROXY, 12);
 VALUE(WEIR_TRACE_HEDGE, 15);
+VALUE(WEIR_TRACE_LEAK, 16);
 VALUE(WEIR_IP_V6, 6);
 VALUE(WEIR_TIMEOUT_TOTAL, 4);
 VALUE(WEIR_CLOSE_PEER_CLOSED, 0);

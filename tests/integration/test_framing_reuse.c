@@ -48,6 +48,91 @@ static void test_rule_2_13_bytes_behind_a_response_are_no_response(void **state)
                          "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
 }
 
+/* Posts signal 0 of an origin once the head is in. */
+static void post_on_response(void *user, weir_call *call,
+                             weir_response *response)
+{
+    (void)call;
+    (void)response;
+    origin_post((struct origin *)user, 0);
+}
+
+static weir_flow pass_body(void *user, weir_call *call, const void *data,
+                           size_t len)
+{
+    (void)user;
+    (void)call;
+    (void)data;
+    (void)len;
+    return WEIR_FLOW_ON;
+}
+
+/* The head first, then a body that is read where the caller wants it. */
+static void read_in_two(weir_pool *pool, struct origin *origin)
+{
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_response = post_on_response,
+                                           .on_body = pass_body};
+    static char buf[65536];
+    weir_request *request = must_request("GET", origin_url(origin, "/first"));
+    weir_response *response = NULL;
+    weir_error err;
+    size_t len = 0;
+
+    if (is_driver("blocking")) {
+        assert_int_equal(weir_send(pool, request, &response, &err), WEIR_OK);
+        origin_post(origin, 0);
+        do
+            assert_int_equal(
+                weir_response_read(response, buf, sizeof buf, &len, &err),
+                WEIR_OK);
+        while (len > 0);
+    } else {
+        assert_int_equal(
+            submit_and_wait(pool, request, &handlers, origin, &response, &err),
+            WEIR_OK);
+    }
+    weir_response_free(response);
+    weir_request_free(request);
+}
+
+/* Even a connection that is used again at once, and so is not looked at before
+ * it is lent: what came with the end of the response shows when that is read.
+ */
+static void check_bytes_behind_a_tail(bool tls)
+{
+    static const struct origin_step first[] = {
+        O_EXPECT,  O_SEND(OK "Content-Length: 5\r\n\r\n"),
+        O_WAIT(0), O_SEND("hello" OK "Content-Length: 4\r\n\r\nevil"),
+        O_ECHO,    O_END};
+    struct origin *origin =
+        origin_start(&(struct origin_options){.certs = tls ? certs : NULL});
+    weir_pool_options options = test_options();
+    weir_pool *pool;
+    struct outcome out;
+    char path[256];
+
+    if (tls)
+        options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
+    options.validate_after = 3600;
+    pool = must_open(&options);
+    origin_script(origin, 0, first);
+    origin_script(origin, 1, answer_next);
+    read_in_two(pool, origin);
+    get(pool, origin_url(origin, "/next"), &out);
+    assert_answer(&out, "next");
+    assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_UNEXPECTED_DATA], 1);
+    weir_pool_free(pool);
+    origin_stop(origin);
+}
+
+static void test_rule_2_13_bytes_behind_a_tail_are_no_response(void **state)
+{
+    (void)state;
+    check_bytes_behind_a_tail(false);
+    check_bytes_behind_a_tail(true);
+}
+
 static void check_late_bytes(bool tls)
 {
     static const struct origin_step first[] = {
@@ -181,6 +266,7 @@ int main(void)
             test_rule_2_12_keep_alive_timeout_shortens_the_idle_limit),
         cmocka_unit_test(
             test_rule_2_13_bytes_behind_a_response_are_no_response),
+        cmocka_unit_test(test_rule_2_13_bytes_behind_a_tail_are_no_response),
         cmocka_unit_test(test_rule_2_13_bytes_while_idle_are_no_response),
         cmocka_unit_test(
             test_rule_2_14_a_final_response_before_the_body_is_sent),

@@ -181,6 +181,42 @@ static void test_a_body_that_comes_later_saves_the_connection(void **state)
     assert_true(out.is_reused);
 }
 
+static weir_redirect_verdict cut_and_follow(void *user,
+                                            const weir_redirect *redirect)
+{
+    (void)user;
+    (void)redirect;
+    origin_post(origin, 0);
+    assert_true(origin_wait(origin, 1));
+    return WEIR_REDIRECT_FOLLOW;
+}
+
+/* The connection is lost while the body is passed over, and that is all. */
+static void test_a_body_that_is_reset_is_given_up(void **state)
+{
+    static const struct origin_step steps[] = {
+        O_EXPECT,
+        O_SEND("HTTP/1.1 302 R\r\nLocation: /next\r\n"
+               "Content-Length: 400\r\n\r\nbody"),
+        O_WAIT(0),
+        O_RESET,
+        O_POST(1),
+        O_END};
+    static const struct origin_step echo[] = {O_ECHO, O_END};
+    weir_request *request = must_request("GET", origin_url(origin, "/first"));
+    struct outcome out;
+
+    (void)state;
+    origin_script(origin, 0, steps);
+    origin_script(origin, 1, echo);
+    weir_request_set_redirects(request, WEIR_REDIRECTS_OF_POOL, cut_and_follow,
+                               NULL, NULL);
+    fetch(pool, request, &out);
+    assert_answer(&out, "GET /next 0");
+    assert_int_equal(figures_of(pool).redirects, 1);
+    weir_request_free(request);
+}
+
 /* --- limits -------------------------------------------------------------- */
 
 static void test_too_many(void **state)
@@ -641,6 +677,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_redirect_to_follow),
         cmocka_unit_test(test_the_body_of_a_redirect_is_passed_over),
         TEST(test_a_body_that_comes_later_saves_the_connection),
+        TEST(test_a_body_that_is_reset_is_given_up),
         TEST(test_too_many),
         cmocka_unit_test(test_what_is_refused),
         TEST(test_the_same_location_twice_is_one),

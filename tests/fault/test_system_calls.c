@@ -1,0 +1,473 @@
+/* Every system call of a pool's life fails once, in each way that it can: what
+ * a kernel may answer at any time makes no difference, and all else is an error
+ * that names it.  Nothing is left behind, and the pool works on. */
+#include "client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "alloc.h"
+#include "certs.h"
+#include "faults.h"
+#include "hostile.h"
+
+enum {
+    BATCH = 4,
+    STUCK_S = 20
+};
+
+static char *certs;
+static struct hostile *plain;
+static struct hostile *tls;
+static atomic_uint numbers; /* of tokens */
+static uint64_t cases;
+
+/* How a call may fail, and whether anybody may notice. */
+static const struct way_to_fail {
+    enum faults_call call;
+    int error;
+    bool is_transparent;
+} ways[] = {
+    {FAULTS_socket, EMFILE, false},
+    {FAULTS_socket, ENFILE, false},
+    {FAULTS_socket, ENOBUFS, false},
+    {FAULTS_connect, EINTR, true},
+    {FAULTS_connect, ECONNREFUSED, false},
+    {FAULTS_connect, ENOBUFS, false},
+    {FAULTS_connect, EADDRNOTAVAIL, false},
+    {FAULTS_connect, ENETUNREACH, false},
+    {FAULTS_recv, EINTR, true},
+    {FAULTS_recv, EAGAIN, true},
+    {FAULTS_recv, FAULTS_SHORT, true},
+    {FAULTS_recv, ECONNRESET, false},
+    {FAULTS_recv, ENOMEM, false},
+    {FAULTS_send, EINTR, true},
+    {FAULTS_send, EAGAIN, true},
+    {FAULTS_send, FAULTS_SHORT, true},
+    {FAULTS_send, EPIPE, false},
+    {FAULTS_send, ECONNRESET, false},
+    {FAULTS_sendmsg, EINTR, true},
+    {FAULTS_sendmsg, EAGAIN, true},
+    {FAULTS_sendmsg, FAULTS_SHORT, true},
+    {FAULTS_sendmsg, ECONNRESET, false},
+    {FAULTS_poll, EINTR, true},
+    {FAULTS_epoll_create1, EMFILE, false},
+    {FAULTS_epoll_ctl, ENOMEM, false},
+    {FAULTS_epoll_ctl, ENOSPC, false},
+    {FAULTS_epoll_wait, EINTR, true},
+    {FAULTS_eventfd, EMFILE, false},
+    {FAULTS_setsockopt, ENOBUFS, false},
+    {FAULTS_close, EINTR, true},
+    {FAULTS_close, EIO, true},
+    {FAULTS_getrandom, EINTR, true},
+    {FAULTS_getrandom, EAGAIN, true},
+    {FAULTS_getrandom, FAULTS_SHORT, true},
+};
+
+struct life {
+    const char *name;
+    struct hostile *(*origin)(void);
+    bool is_batch;
+    bool is_posting;
+    enum hostile_way way;
+};
+
+/* --- what is done -------------------------------------------------------- */
+
+static struct hostile *over_tcp(void)
+{
+    return plain;
+}
+
+static struct hostile *over_tls(void)
+{
+    return tls;
+}
+
+static unsigned descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* The origin lives in this process too, and closes its ends a little later. */
+static unsigned descriptors_in_the_end(unsigned wanted)
+{
+    const double deadline = seconds_now() + STUCK_S;
+    unsigned count = descriptors();
+
+    while (count != wanted && seconds_now() < deadline) {
+        sched_yield();
+        count = descriptors();
+    }
+    return count;
+}
+
+/* Before a pool is opened: what the origin holds once it has closed its ends of
+ * what is gone. */
+static unsigned descriptors_at_rest(void)
+{
+    while (hostile_open(plain) + hostile_open(tls) > 0)
+        sched_yield();
+    return descriptors();
+}
+
+static weir_request *ask(const struct life *life, char *token)
+{
+    char url[128];
+    weir_request *request;
+
+    snprintf(token, HOSTILE_TOKEN + 1, "%016u", atomic_fetch_add(&numbers, 1));
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u/%u/%s/2000",
+             life->origin() == tls ? "https" : "http",
+             hostile_port(life->origin()), (unsigned)life->way, token);
+    request = must_request(life->is_posting ? "PUT" : "GET", url);
+    if (life->is_posting)
+        weir_request_set_body_copy(request, "hello", 5, NULL);
+    return request;
+}
+
+static void check_body(weir_slice body, const char *token)
+{
+    assert_int_equal(body.len, 2000);
+    for (size_t i = 0; i < body.len; i++)
+        assert_int_equal(body.data[i], token[i % HOSTILE_TOKEN]);
+}
+
+static weir_status call_once(const struct life *life, weir_pool *pool,
+                             weir_error *err)
+{
+    char token[HOSTILE_TOKEN + 1];
+    weir_request *request = ask(life, token);
+    weir_response *response = NULL;
+    const weir_status status = fetch_by_driver(pool, request, &response, err);
+
+    if (status == WEIR_OK)
+        check_body(weir_response_body(response), token);
+    weir_response_free(response);
+    weir_request_free(request);
+    return status;
+}
+
+/* The first failure of a few calls at a time. */
+static weir_status call_batch(const struct life *life, weir_pool *pool,
+                              weir_error *err)
+{
+    weir_call *calls[BATCH];
+    char tokens[BATCH][HOSTILE_TOKEN + 1];
+    weir_status outcome = WEIR_OK;
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        weir_request *request = ask(life, tokens[i]);
+        const weir_status status =
+            weir_submit(pool, request, NULL, NULL, &calls[i], err);
+
+        weir_request_free(request);
+        if (status != WEIR_OK) {
+            outcome = status;
+            calls[i] = NULL;
+        }
+    }
+    for (unsigned i = 0; i < BATCH; i++) {
+        weir_response *response = NULL;
+        weir_error failure;
+        weir_status status;
+
+        if (!calls[i])
+            continue;
+        status = weir_call_wait(calls[i], STUCK_S, &response, &failure);
+        if (status == WEIR_OK) {
+            check_body(weir_response_body(response), tokens[i]);
+        } else {
+            outcome = status;
+            *err = failure;
+        }
+        weir_response_free(response);
+        weir_call_free(calls[i]);
+    }
+    return outcome;
+}
+
+static weir_status use(const struct life *life, weir_pool *pool,
+                       weir_error *err)
+{
+    return life->is_batch ? call_batch(life, pool, err)
+                          : call_once(life, pool, err);
+}
+
+/* --- each fault ---------------------------------------------------------- */
+
+static void check_error(const struct life *life, const struct way_to_fail *way,
+                        uint64_t nth, const weir_error *err)
+{
+    const char *name = faults_name(way->call);
+    const bool is_lost = err->code == WEIR_E_RESET ||
+                         err->code == WEIR_E_TRUNCATED ||
+                         err->code == WEIR_E_TLS;
+
+    if (way->is_transparent)
+        fail_msg("%s: %s %llu failed with %d, which nobody must notice: %s",
+                 life->name, name, (unsigned long long)nth, way->error,
+                 err->message);
+    if (err->system_code == way->error ||
+        (way->error == ENOMEM && err->code == WEIR_E_NO_MEMORY))
+        return;
+    if (is_lost && (way->call == FAULTS_send || way->call == FAULTS_sendmsg ||
+                    way->call == FAULTS_recv))
+        return; /* told by what was read, or by TLS */
+    fail_msg("%s: %s %llu failed with %d, but it says: %s %s (%d)", life->name,
+             name, (unsigned long long)nth, way->error,
+             weir_status_name(err->code), err->message, err->system_code);
+}
+
+static weir_pool_options options_of(const struct life *life, char *path,
+                                    size_t cap)
+{
+    weir_pool_options options = test_options();
+
+    if (life->origin() == tls)
+        options.ca_file = certs_path(certs, "ca.pem", path, cap);
+    options.max_per_host = 2;
+    options.total_timeout = STUCK_S;
+    return options;
+}
+
+static void live(const struct life *life, const struct way_to_fail *way,
+                 uint64_t nth)
+{
+    char path[256];
+    const weir_pool_options options = options_of(life, path, sizeof path);
+    weir_pool *pool = NULL;
+    weir_error err;
+
+    if (way)
+        faults_fail_at(way->call, nth, way->error);
+    if (weir_pool_open(&options, &pool, &err) != WEIR_OK) {
+        faults_end();
+        check_error(life, way, nth, &err);
+        return;
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        if (use(life, pool, &err) == WEIR_OK)
+            continue;
+        if (!way)
+            fail_msg("%s: %s", life->name, err.message);
+        check_error(life, way, nth, &err);
+        if (use(life, pool, &err) != WEIR_OK)
+            fail_msg("%s: %s %llu failed, and then: %s", life->name,
+                     faults_name(way->call), (unsigned long long)nth,
+                     err.message);
+    }
+    assert_int_equal(figures_of(pool).leased, 0);
+    assert_int_equal(figures_of(pool).waiting, 0);
+    assert_true(figures_of(pool).open <= options.max_per_host);
+    assert_int_equal(weir_pool_close(pool, 1, NULL), WEIR_OK);
+    assert_int_equal(figures_of(pool).open, 0);
+    weir_pool_free(pool);
+    faults_end();
+}
+
+static void check_way(const struct life *life, const struct way_to_fail *way)
+{
+    const uint64_t held = alloc_held();
+    const unsigned open = descriptors_at_rest();
+
+    for (uint64_t nth = 1;; nth++) {
+        const uint64_t made = faults_made();
+
+        live(life, way, nth);
+        if (alloc_held() != held || descriptors_in_the_end(open) != open)
+            fail_msg("%s: after %s %llu: %lld blocks, %d descriptors are left",
+                     life->name, faults_name(way->call),
+                     (unsigned long long)nth, (long long)(alloc_held() - held),
+                     (int)(descriptors() - open));
+        if (faults_made() == made)
+            return;
+        cases++;
+    }
+}
+
+static void check(const struct life *life)
+{
+    live(life, NULL, 0); /* what lives as long as the process is there now */
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        check_way(life, &ways[i]);
+}
+
+static void test_calls_one_by_one(void **state)
+{
+    (void)state;
+    check(&(struct life){.name = "plain", .origin = over_tcp});
+    check(&(struct life){.name = "chunks",
+                         .origin = over_tcp,
+                         .is_posting = true,
+                         .way = HOSTILE_CHUNKED});
+    check(&(struct life){
+        .name = "closes", .origin = over_tcp, .way = HOSTILE_DROPS});
+}
+
+static void test_calls_over_tls(void **state)
+{
+    (void)state;
+    check(&(struct life){.name = "TLS", .origin = over_tls});
+}
+
+static void test_a_batch(void **state)
+{
+    (void)state;
+    check(
+        &(struct life){.name = "batch", .origin = over_tcp, .is_batch = true});
+    check(&(struct life){
+        .name = "batch over TLS", .origin = over_tls, .is_batch = true});
+}
+
+/* --- what the sweeps have found ------------------------------------------ */
+
+/* A stale TLS connection is replaced in its place; when that fails, there is
+ * no stream left to ask for its version. */
+static void test_a_stale_tls_connection_that_cannot_be_replaced(void **state)
+{
+    const struct life life = {.name = "first", .origin = over_tls};
+    const struct life gone = {
+        .name = "gone", .origin = over_tls, .way = HOSTILE_CLOSE_FIRST};
+    char path[256];
+    const weir_pool_options options = options_of(&life, path, sizeof path);
+    weir_pool *pool = must_open(&options);
+    weir_error err;
+
+    (void)state;
+    assert_int_equal(call_once(&life, pool, &err), WEIR_OK);
+    faults_fail_at(FAULTS_connect, 1, ECONNREFUSED);
+    assert_int_equal(call_once(&gone, pool, &err), WEIR_E_CONNECT);
+    faults_end();
+    assert_int_equal(err.system_code, ECONNREFUSED);
+    assert_int_equal(call_once(&life, pool, &err), WEIR_OK);
+    weir_pool_free(pool);
+}
+
+static void fail_a_dial_and_call(const struct life *life, weir_pool *pool)
+{
+    weir_error err;
+
+    faults_fail_at(FAULTS_connect, 1, ECONNREFUSED);
+    assert_int_equal(call_once(life, pool, &err), WEIR_E_CONNECT);
+    faults_end();
+    if (call_once(life, pool, &err) != WEIR_OK)
+        fail_msg("the next dial did not come in time: %s", err.message);
+}
+
+/* A failed dial is tried again after a moment; the keeper, which has gone to
+ * sleep for long, is told. */
+static void test_a_retry_that_the_keeper_must_see_to(void **state)
+{
+    const struct life life = {
+        .name = "dropped", .origin = over_tcp, .way = HOSTILE_DROPS};
+    char path[256];
+    weir_pool_options options = options_of(&life, path, sizeof path);
+    weir_pool *pool;
+    weir_error err;
+
+    (void)state;
+    options.acquire_timeout = 3;
+    pool = must_open(&options);
+    assert_int_equal(call_once(&life, pool, &err), WEIR_OK);
+    while (figures_of(pool).open > 0)
+        weir_pool_dispatch(pool, NULL); /* where there is no keeper */
+    fail_a_dial_and_call(&life, pool);
+    weir_pool_free(pool);
+}
+
+static void *wait_in_line(void *user)
+{
+    const struct life life = {.name = "line", .origin = over_tcp};
+    weir_error err;
+
+    if (call_once(&life, user, &err) != WEIR_OK)
+        print_error("in line: %s\n", err.message);
+    return NULL;
+}
+
+/* The same where a thread that waits for another origin keeps the time. */
+static void test_a_retry_that_a_waiting_thread_must_see_to(void **state)
+{
+    const struct life held = {.name = "held", .origin = over_tcp};
+    const struct life life = {.name = "other", .origin = over_tls};
+    char path[256];
+    weir_pool_options options = options_of(&life, path, sizeof path);
+    char token[HOSTILE_TOKEN + 1];
+    weir_request *request = ask(&held, token);
+    weir_response *response = NULL;
+    weir_pool *pool;
+    pthread_t thread;
+
+    (void)state;
+    options.acquire_timeout = 3;
+    options.max_per_host = 1;
+    options.keeper = false;
+    pool = must_open(&options);
+    assert_int_equal(weir_send(pool, request, &response, NULL), WEIR_OK);
+    pthread_create(&thread, NULL, wait_in_line, pool);
+    await_waiting(pool, 1);
+    fail_a_dial_and_call(&life, pool);
+    weir_response_free(response);
+    pthread_join(thread, NULL);
+    weir_request_free(request);
+    weir_pool_free(pool);
+}
+
+static int begin(void **state)
+{
+    static const weir_allocator counting = {alloc_malloc, alloc_realloc,
+                                            alloc_free};
+
+    (void)state;
+    certs = certs_new();
+    if (!certs || weir_set_allocator(&counting) != WEIR_OK)
+        return -1;
+    plain = hostile_start(
+        &(struct hostile_options){.on_thread = faults_spare_thread});
+    tls = hostile_start(&(struct hostile_options){
+        .certs = certs, .on_thread = faults_spare_thread});
+    return plain && tls ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    hostile_stop(plain);
+    hostile_stop(tls);
+    certs_done(certs);
+    return 0;
+}
+
+static int no_faults(void **state)
+{
+    (void)state;
+    faults_end();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, no_faults)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_stale_tls_connection_that_cannot_be_replaced),
+        TEST(test_a_retry_that_the_keeper_must_see_to),
+        TEST(test_a_retry_that_a_waiting_thread_must_see_to),
+        TEST(test_calls_one_by_one),
+        TEST(test_calls_over_tls),
+        TEST(test_a_batch),
+    };
+    const int failed = cmocka_run_group_tests(tests, begin, end);
+
+    printf("# cases failed-system-calls %llu\n", (unsigned long long)cases);
+    return failed;
+}
