@@ -11,6 +11,7 @@
 #ifndef WEIR_SETTINGS_H
 #define WEIR_SETTINGS_H
 
+#include <weir/node.h>
 #include <weir/pool.h>
 
 #ifdef __cplusplus
@@ -61,6 +62,18 @@ WEIR_API void weir_settings_pool_options_sized(const weir_settings *settings,
 /** Fills `*(options)` from the settings. */
 #define weir_settings_pool_options(settings, options)                          \
     weir_settings_pool_options_sized((settings), (options), sizeof *(options))
+
+/**
+ * A section of the program's own, as all layers say it together.  A sequence or
+ * a scalar takes the place of what an earlier layer said; mappings merge key by
+ * key.  In the environment `__` leads into a mapping:
+ * PROJECT_WATCH__SERVICES__API__INTERVAL=5.
+ *
+ * @param name  its key at the top of a file, e.g. "watch".
+ * @return lent; NULL: no layer says anything.
+ */
+WEIR_API const weir_node *weir_settings_section(const weir_settings *settings,
+                                                const char *name);
 
 /** Number of effective values. */
 WEIR_API size_t weir_settings_count(const weir_settings *settings);

@@ -11,6 +11,7 @@
 #include <weir/error.h>
 #include <weir/export.h>
 #include <weir/memory.h>
+#include <weir/node.h>
 #include <weir/pool.h>
 #include <weir/request.h>
 #include <weir/response.h>

@@ -21,5 +21,12 @@ const char *wr_environment_get_own(const char *project, const char *suffix);
 weir_status wr_environment_read(struct wr_tree *tree, const char *project,
                                 const char *section,
                                 struct wr_node **ret_mapping, weir_error *err);
+/* All that it says in sections for which `is_own` is false: a mapping of the
+ * tree's, section by section, each "__" behind the name leading one mapping
+ * deeper; NULL when it says nothing. */
+weir_status
+wr_environment_read_others(struct wr_tree *tree, const char *project,
+                           bool (*is_own)(const char *name, size_t len),
+                           struct wr_node **ret_mapping, weir_error *err);
 
 #endif

@@ -44,6 +44,7 @@ void wr_tree_done(struct wr_tree *tree)
 void wr_node_append(struct wr_node *parent, const struct wr_node *key,
                     struct wr_node *child)
 {
+    child->parent = parent;
     child->key = key;
     STAILQ_INSERT_TAIL(&parent->children, child, next);
 }
@@ -176,6 +177,7 @@ static weir_status replace(struct wr_tree *tree, struct wr_node *mapping,
         wr_node_append(mapping, new_key, new_value);
         return WEIR_OK;
     }
+    new_value->parent = mapping;
     new_value->key = new_key;
     STAILQ_INSERT_AFTER(&mapping->children, old, new_value, next);
     STAILQ_REMOVE(&mapping->children, old, wr_node, next);

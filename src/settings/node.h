@@ -41,6 +41,7 @@ struct wr_node {
     SLIST_ENTRY(wr_node) owned; /* in its tree */
     STAILQ_ENTRY(wr_node) next; /* in its parent */
     struct wr_node_list children;
+    const struct wr_node *parent; /* NULL at the top, and of a key */
     const struct wr_node *key;    /* in a mapping: what it is the value of */
     const struct wr_node *target; /* of an alias; NULL: it has none */
     struct wr_place place;

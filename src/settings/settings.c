@@ -3,7 +3,8 @@
  * Each layer becomes a tree (yaml.c, environment.c), each of our sections in it
  * is checked against its table (section.c), and is laid over what the layers
  * before it said (node.c).  A value that a later layer replaces must still be
- * right.  Another section is another row of `sections`. */
+ * right.  Another section is another row of `sections`; what is in none of them
+ * belongs to the program and is kept for it (others.c). */
 #include <weir/settings.h>
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include "settings/complain.h"
 #include "settings/environment.h"
 #include "settings/file.h"
+#include "settings/others.h"
+#include "settings/reader.h"
 #include "settings/section.h"
 #include "settings/yaml.h"
 
@@ -44,6 +47,7 @@ struct entry {
 struct weir_settings {
     struct wr_tree tree; /* what all layers say together */
     struct wr_node *root;
+    struct wr_others others;
     weir_pool_options pool; /* strings: the tree's */
     struct wr_buf texts;    /* every value as YAML, each terminated */
     struct entry *entries;
@@ -55,6 +59,7 @@ void weir_settings_free(weir_settings *settings)
     if (!settings)
         return;
     wr_tree_done(&settings->tree);
+    wr_others_done(&settings->others);
     wr_buf_done(&settings->texts);
     wr_free(settings->entries);
     wr_free(settings);
@@ -97,17 +102,34 @@ static weir_status apply_section(weir_settings *settings, struct wr_tree *tree,
     return wr_node_merge(&settings->tree, settings->root, key, flat, err);
 }
 
-static const struct wr_section *find_section(const struct wr_node *key)
+static const struct wr_section *find_section(const char *text, size_t len)
 {
-    key = wr_node_resolve(key);
-    for (size_t i = 0; key && i < SECTION_COUNT; i++) {
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
         const char *name = sections[i].name;
 
-        if (key->kind == WR_NODE_SCALAR && !key->oddity &&
-            key->len == strlen(name) && !memcmp(key->text, name, key->len))
+        if (len == strlen(name) && !memcmp(text, name, len))
             return &sections[i];
     }
     return NULL;
+}
+
+/* What one layer says under a key at its top.  `first` is the first value
+ * there under that key. */
+static weir_status apply_child(weir_settings *settings, struct wr_tree *tree,
+                               const struct wr_node *child,
+                               const struct wr_node *first, weir_error *err)
+{
+    const struct wr_node *key = wr_node_resolve(child->key);
+    const struct wr_section *section = find_section(key->text, key->len);
+
+    if (!section)
+        return wr_others_take(&settings->others, key, child, first != child,
+                              err);
+    if (first != child)
+        return wr_complain(err, &child->key->place, section->name, NULL,
+                           "found twice, first in line %u, expected once",
+                           first->key->place.line);
+    return apply_section(settings, tree, section, child->key, child, err);
 }
 
 static weir_status apply_document(weir_settings *settings, struct wr_tree *tree,
@@ -117,17 +139,12 @@ static weir_status apply_document(weir_settings *settings, struct wr_tree *tree,
     weir_status status = WEIR_OK;
 
     STAILQ_FOREACH (child, &root->children, next) {
-        const struct wr_section *section = find_section(child->key);
-        const struct wr_node *first;
+        const struct wr_node *key = wr_node_resolve(child->key);
 
-        if (!section)
+        if (!key || key->kind != WR_NODE_SCALAR || key->oddity)
             continue;
-        first = wr_node_find(root, section->name, strlen(section->name));
-        if (first != child)
-            return wr_complain(err, &child->key->place, section->name, NULL,
-                               "found twice, first in line %u, expected once",
-                               first->key->place.line);
-        status = apply_section(settings, tree, section, child->key, child, err);
+        status = apply_child(settings, tree, child,
+                             wr_node_find(root, key->text, key->len), err);
         if (status != WEIR_OK)
             break;
     }
@@ -240,7 +257,24 @@ static weir_status apply_folders(weir_settings *settings, const char *project,
     return status;
 }
 
+static bool is_own(const char *name, size_t len)
+{
+    return find_section(name, len) != NULL;
+}
+
 /* The nodes stay in the settings' own tree: their names are lent. */
+static weir_status apply_other_variables(weir_settings *settings,
+                                         const char *project, weir_error *err)
+{
+    struct wr_node *mapping = NULL;
+    weir_status status = wr_environment_read_others(&settings->tree, project,
+                                                    is_own, &mapping, err);
+
+    if (status == WEIR_OK && mapping)
+        status = wr_others_take_all(&settings->others, mapping, err);
+    return status;
+}
+
 static weir_status apply_environment(weir_settings *settings,
                                      const char *project, weir_error *err)
 {
@@ -266,7 +300,7 @@ static weir_status apply_environment(weir_settings *settings,
         if (status != WEIR_OK)
             return status;
     }
-    return WEIR_OK;
+    return apply_other_variables(settings, project, err);
 }
 
 static weir_status apply_named(weir_settings *settings, const char *project,
@@ -430,6 +464,16 @@ void weir_settings_pool_options_sized(const weir_settings *settings,
                                       weir_pool_options *options, size_t size)
 {
     wr_options_give(options, size, &settings->pool);
+}
+
+const weir_node *weir_settings_section(const weir_settings *settings,
+                                       const char *name)
+{
+    const size_t len = strlen(name);
+    const struct wr_node *root =
+        find_section(name, len) ? settings->root : settings->others.root;
+
+    return root ? wr_node_lend(wr_node_find(root, name, len)) : NULL;
 }
 
 size_t weir_settings_count(const weir_settings *settings)

@@ -67,6 +67,7 @@ static void test_each_allocation_without_files_may_fail(void **state)
     (void)state;
     setenv("WEIR_HTTP_CONNECTION_POOL__MAX_WAITING", "5", 1);
     setenv("WEIR_HTTP_CONNECTION_POOL__USER_AGENT", "agent", 1);
+    setenv("WEIR_OTHER__DEEP__KEY", "value", 1);
     assert_true(fail_each(NULL) > 10);
 }
 
@@ -79,7 +80,10 @@ static void test_each_allocation_with_files_may_fail(void **state)
                                         "  max_waiting: *few\n"
                                         "  user_agent: \"a # b\"\n");
     sandbox_write("settings/local.yaml", "http_connection_pool:\n"
-                                         "  max_waiting: 6\n");
+                                         "  max_waiting: 6\n"
+                                         "other: {a: *b, c: !x d}\n"
+                                         "more: {a: [1], b: {c: d}}\n"
+                                         "more: 1\n");
     sandbox_write("named.yaml", "http_connection_pool: {ca_file: x}\n");
     setenv("WEIR_HTTP_CONNECTION_POOL__MAX_PER_HOST", "5", 1);
     assert_true(fail_each("named.yaml") > 40);
