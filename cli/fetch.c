@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "program.h"
 
 /* What the transfers of one run share.  They end, and begin others, on the
  * pool's loop, while the main thread waits. */
@@ -30,37 +30,6 @@ struct errand {
     char *held; /* what is for standard output, in parallel */
     size_t held_len;
 };
-
-static atomic_bool interrupted;
-
-/* Waits for SIGINT, which all threads block, and then ends all transfers by
- * closing the pool; SIGUSR1 tells that the work is over. */
-static void *watch_interrupt(void *user)
-{
-    struct run *run = user;
-    sigset_t signals;
-    int which = 0;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1);
-    sigwait(&signals, &which);
-    if (which == SIGINT) {
-        atomic_store(&interrupted, true);
-        weir_pool_close(run->pool, 0, NULL);
-    }
-    return NULL;
-}
-
-static void block_signals(void)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
 
 /* --- -v ------------------------------------------------------------------ */
 
@@ -190,7 +159,7 @@ static const struct job *take_job(struct run *run)
     const struct job *job = NULL;
 
     pthread_mutex_lock(&run->lock);
-    if (run->next < run->jobs->count && !interrupted && !run->is_stopped) {
+    if (run->next < run->jobs->count && !program_signal() && !run->is_stopped) {
         job = &run->jobs->list[run->next++];
         run->in_flight++;
     }
@@ -284,39 +253,24 @@ static int fetch(const struct fetch_options *options, const struct jobs *jobs)
                       .jobs = jobs,
                       .lock = PTHREAD_MUTEX_INITIALIZER,
                       .ended = PTHREAD_COND_INITIALIZER};
-    pthread_t watcher;
-    weir_error err;
+    struct program program;
+    int status = program_begin(&program, &options->pool, PROGRAM_CLOSES);
 
-    if (weir_pool_open(&options->pool, &run.pool, &err) != WEIR_OK) {
-        cli_complain("%s", err.message);
-        return err.error_class == WEIR_CLASS_USAGE ||
-                       err.error_class == WEIR_CLASS_TLS
-                   ? EXIT_USAGE
-                   : EXIT_SOME_FAILED;
-    }
-    block_signals();
-    if (pthread_create(&watcher, NULL, watch_interrupt, &run) != 0) {
-        cli_complain("no thread: %s", strerror(errno));
-        weir_pool_free(run.pool);
-        return EXIT_SOME_FAILED;
-    }
+    if (status != EXIT_ALL)
+        return status;
+    run.pool = program.pool;
     progress_begin(jobs->count, !options->no_progress && !options->silent &&
                                     !options->verbose);
     run_jobs(&run);
-    pthread_kill(watcher, SIGUSR1);
-    pthread_join(watcher, NULL);
     progress_end();
     if (options->stats)
         print_stats(run.pool);
-    weir_pool_free(run.pool);
-    if (interrupted)
-        return 128 + SIGINT;
     if (fflush(stdout) != 0 || ferror(stdout) || run.is_stopped) {
-        if (!options->silent && errno != EPIPE)
+        if (!options->silent && errno != EPIPE && !program_signal())
             cli_complain("write standard output: %s", strerror(errno));
-        return EXIT_SOME_FAILED;
+        status = EXIT_SOME_FAILED;
     }
-    return run.failed ? EXIT_SOME_FAILED : EXIT_ALL;
+    return program_end(&program, 0, run.failed ? EXIT_SOME_FAILED : status);
 }
 
 int cli_fetch(int argc, char **argv, const char *config)

@@ -1,0 +1,7 @@
+/* The sections that commands keep in the settings, in the order in which `weir
+ * config` shows them. */
+#include "section.h"
+
+const struct section *const cli_sections[] = {
+    NULL,
+};
