@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli.h"
+#include "../table.h"
 #include "stamp.h"
 
 static const char replacement[] = "\xEF\xBF\xBD";
@@ -147,22 +147,6 @@ char *watch_event_line(const struct watch_event *event, size_t *ret_len)
     return line;
 }
 
-char *watch_clean_line(const char *text)
-{
-    char *clean = watch_clean_text(text);
-
-    for (char *at = clean; *at; at++) {
-        const unsigned char byte = (unsigned char)*at;
-        const unsigned char next = (unsigned char)at[1];
-
-        if (byte < 0x20 || byte == 0x7F)
-            *at = ' ';
-        else if (byte == 0xC2 && next < 0xA0) /* U+0080 to U+009F */
-            at[0] = at[1] = ' ';
-    }
-    return clean;
-}
-
 char *watch_event_words(const struct watch_event *event)
 {
     char stamp[WATCH_STAMP_SIZE];
@@ -174,7 +158,7 @@ char *watch_event_words(const struct watch_event *event)
                        event->service[0] ? event->service : "weir watch",
                        watch_event_name(event->kind),
                        event->detail[0] ? "  " : "", event->detail);
-    clean = watch_clean_line(words);
+    clean = cli_printable(words, strlen(words));
     free(words);
     return clean;
 }

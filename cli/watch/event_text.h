@@ -16,9 +16,7 @@ enum {
 /* The text as valid UTF-8: what is not so becomes U+FFFD.  What services write
  * may be anything.  To free. */
 char *watch_clean_text(const char *text);
-/* The same without controls, which a terminal would obey.  To free. */
-char *watch_clean_line(const char *text);
-/* The text, clean, as JSON. */
+/* The same as JSON. */
 json_t *watch_json_text(const char *text);
 
 /* An object: time, event, service, failure, detail, pid, exit_code,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "../cli.h"
 #include "event_text.h"
+#include "writing.h"
 
 struct events_file {
     char *path; /* NULL: standard output */
@@ -91,25 +91,10 @@ static bool follow_rotation(struct events_file *file)
     return true;
 }
 
-/* A pipe or a terminal that nobody reads from would stop the supervisor. */
-static bool can_take(const struct events_file *file)
-{
-    struct pollfd wanted = {.fd = file->fd, .events = POLLOUT};
-
-    return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLOUT);
-}
-
 static bool write_once(struct events_file *file, const char *bytes, size_t len)
 {
-    ssize_t written;
+    const ssize_t written = watch_write(file->fd, bytes, len);
 
-    if (!can_take(file)) {
-        errno = EAGAIN;
-        return false;
-    }
-    do
-        written = write(file->fd, bytes, len);
-    while (written < 0 && errno == EINTR);
     if (written == (ssize_t)len)
         return true;
     if (written >= 0) {

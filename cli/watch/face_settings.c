@@ -8,7 +8,76 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../cli.h"
+/* --- keys ---------------------------------------------------------------- */
+
+#define PAGE_AT(member) offsetof(struct page_settings, member)
+#define EVENTS_AT(member) offsetof(struct events_settings, member)
+#define WEBHOOK_AT(member) offsetof(struct webhook_settings, member)
+
+static const struct section_key page_keys[] = {
+    {.name = "listen", .kind = SECTION_TEXT, .offset = PAGE_AT(listen)},
+    {.name = "token_file", .kind = SECTION_TEXT, .offset = PAGE_AT(token_file)},
+    {.name = "control",
+     .kind = SECTION_FLAG,
+     .offset = PAGE_AT(control),
+     .usual = 1},
+    {0},
+};
+
+static const struct section_key events_keys[] = {
+    {.name = "file", .kind = SECTION_TEXT, .offset = EVENTS_AT(file)},
+    {.name = "history",
+     .kind = SECTION_TEXT,
+     .offset = EVENTS_AT(history),
+     .usual_text = "watch.db"},
+    {.name = "history_days",
+     .kind = SECTION_INTEGER,
+     .offset = EVENTS_AT(history_days),
+     .max = 36500,
+     .usual = 90},
+    {.name = "webhook",
+     .kind = SECTION_NODE,
+     .offset = EVENTS_AT(webhook_node)},
+    {0},
+};
+
+static const struct section_key webhook_keys[] = {
+    {.name = "url", .kind = SECTION_TEXT, .offset = WEBHOOK_AT(url)},
+    {.name = "token_file",
+     .kind = SECTION_TEXT,
+     .offset = WEBHOOK_AT(token_file)},
+    {.name = "timeout",
+     .kind = SECTION_SECONDS,
+     .offset = WEBHOOK_AT(timeout),
+     .above_min = true,
+     .max = 3600,
+     .usual = 30},
+    {.name = "attempts",
+     .kind = SECTION_INTEGER,
+     .offset = WEBHOOK_AT(attempts),
+     .min = 1,
+     .max = 100,
+     .usual = 3},
+    {.name = "delay",
+     .kind = SECTION_SECONDS,
+     .offset = WEBHOOK_AT(delay),
+     .above_min = true,
+     .max = 3600,
+     .usual = 1},
+    {.name = "max_delay",
+     .kind = SECTION_SECONDS,
+     .offset = WEBHOOK_AT(max_delay),
+     .above_min = true,
+     .max = 86400,
+     .usual = 60},
+    {.name = "max_queue",
+     .kind = SECTION_INTEGER,
+     .offset = WEBHOOK_AT(max_queue),
+     .min = 2,
+     .max = 100000,
+     .usual = 1000},
+    {0},
+};
 
 /* --- secrets ------------------------------------------------------------- */
 
@@ -17,8 +86,8 @@ refuse(weir_error *err, const char *format, ...)
 {
     va_list args;
 
-    *err = (weir_error){.code = WEIR_E_SETTINGS,
-                        .error_class = WEIR_CLASS_USAGE};
+    *err =
+        (weir_error){.code = WEIR_E_SETTINGS, .error_class = WEIR_CLASS_USAGE};
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
@@ -58,251 +127,24 @@ char *watch_token_from(const char *path, weir_error *ret_err)
     return NULL;
 }
 
-char *watch_history_default(void)
-{
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-
-    if (state && state[0] == '/')
-        return cli_format("%s/weir/watch.db", state);
-    if (home && home[0] == '/')
-        return cli_format("%s/.local/state/weir/watch.db", home);
-    return NULL;
-}
-
-/* --- values -------------------------------------------------------------- */
-
-/* A key, and what reads its value. */
-struct key {
-    const char *name;
-    weir_status (*read)(struct watch_face_settings *face,
-                        const weir_node *node, weir_error *err);
-};
-
-static weir_status keep_text(char **text, const weir_node *node,
-                             weir_error *err)
-{
-    const char *found;
-    const weir_status status = weir_node_string(node, &found, err);
-
-    if (status != WEIR_OK)
-        return status;
-    free(*text);
-    *text = found[0] ? cli_copy(found) : NULL;
-    return WEIR_OK;
-}
-
-static weir_status keep_token(char **token, const weir_node *node,
-                              weir_error *err)
-{
-    weir_error why;
-    char *path = NULL;
-    weir_status status = keep_text(&path, node, err);
-
-    if (status == WEIR_OK && path) {
-        free(*token);
-        *token = watch_token_from(path, &why);
-        if (!*token)
-            status = weir_node_complain(node, err, "a token (%s)", why.message);
-    }
-    free(path);
-    return status;
-}
-
-static weir_status read_mapping(struct watch_face_settings *face,
-                                const weir_node *node, const struct key *keys,
-                                weir_error *err);
-
-static weir_status read_listen(struct watch_face_settings *face,
-                               const weir_node *node, weir_error *err)
-{
-    return keep_text(&face->listen, node, err);
-}
-
-static weir_status read_page_token(struct watch_face_settings *face,
-                                   const weir_node *node, weir_error *err)
-{
-    return keep_token(&face->token, node, err);
-}
-
-static weir_status read_control(struct watch_face_settings *face,
-                                const weir_node *node, weir_error *err)
-{
-    return weir_node_boolean(node, &face->has_control, err);
-}
-
-static weir_status read_file(struct watch_face_settings *face,
-                             const weir_node *node, weir_error *err)
-{
-    return keep_text(&face->events, node, err);
-}
-
-static weir_status read_history(struct watch_face_settings *face,
-                                const weir_node *node, weir_error *err)
-{
-    return keep_text(&face->history, node, err);
-}
-
-static weir_status read_history_days(struct watch_face_settings *face,
-                                     const weir_node *node, weir_error *err)
-{
-    return weir_node_number(node, 0, 36500, &face->history_days, err);
-}
-
-static weir_status read_url(struct watch_face_settings *face,
-                            const weir_node *node, weir_error *err)
-{
-    return keep_text((char **)&face->webhook.url, node, err);
-}
-
-static weir_status read_webhook_token(struct watch_face_settings *face,
-                                      const weir_node *node, weir_error *err)
-{
-    return keep_token((char **)&face->webhook.token, node, err);
-}
-
-static weir_status read_timeout(struct watch_face_settings *face,
-                                const weir_node *node, weir_error *err)
-{
-    return weir_node_number(node, 0.1, 3600, &face->webhook.timeout, err);
-}
-
-static weir_status read_attempts(struct watch_face_settings *face,
-                                 const weir_node *node, weir_error *err)
-{
-    int64_t attempts;
-    const weir_status status = weir_node_integer(node, 1, 100, &attempts, err);
-
-    if (status == WEIR_OK)
-        face->webhook.attempts = (unsigned)attempts;
-    return status;
-}
-
-static weir_status read_delay(struct watch_face_settings *face,
-                              const weir_node *node, weir_error *err)
-{
-    return weir_node_number(node, 0.01, 3600, &face->webhook.delay, err);
-}
-
-static weir_status read_max_delay(struct watch_face_settings *face,
-                                  const weir_node *node, weir_error *err)
-{
-    return weir_node_number(node, 0.01, 86400, &face->webhook.max_delay, err);
-}
-
-static weir_status read_max_queue(struct watch_face_settings *face,
-                                  const weir_node *node, weir_error *err)
-{
-    int64_t count;
-    const weir_status status = weir_node_integer(node, 2, 100000, &count, err);
-
-    if (status == WEIR_OK)
-        face->webhook.max_queue = (size_t)count;
-    return status;
-}
-
-/* --- mappings ------------------------------------------------------------ */
-
-static weir_status read_page(struct watch_face_settings *face,
-                             const weir_node *node, weir_error *err)
-{
-    static const struct key keys[] = {{"listen", read_listen},
-                                      {"token_file", read_page_token},
-                                      {"control", read_control},
-                                      {NULL, NULL}};
-
-    return read_mapping(face, node, keys, err);
-}
-
-static weir_status read_webhook(struct watch_face_settings *face,
-                                const weir_node *node, weir_error *err)
-{
-    static const struct key keys[] = {{"url", read_url},
-                                      {"token_file", read_webhook_token},
-                                      {"timeout", read_timeout},
-                                      {"attempts", read_attempts},
-                                      {"delay", read_delay},
-                                      {"max_delay", read_max_delay},
-                                      {"max_queue", read_max_queue},
-                                      {NULL, NULL}};
-
-    return read_mapping(face, node, keys, err);
-}
-
-static weir_status read_events(struct watch_face_settings *face,
-                               const weir_node *node, weir_error *err)
-{
-    static const struct key keys[] = {{"file", read_file},
-                                      {"history", read_history},
-                                      {"history_days", read_history_days},
-                                      {"webhook", read_webhook},
-                                      {NULL, NULL}};
-
-    return read_mapping(face, node, keys, err);
-}
-
-static weir_status refuse_key(const weir_node *node, const struct key *keys,
-                              weir_error *err)
-{
-    enum {
-        MAX_KEYS = 8
-    };
-    const char *names[MAX_KEYS + 1] = {NULL};
-    const char *key = weir_node_key(node);
-    const char *near = NULL;
-
-    for (size_t i = 0; i < MAX_KEYS && keys[i].name; i++)
-        names[i] = keys[i].name;
-    if (key)
-        near = cli_suggest(key, names);
-    return weir_node_complain_key(node, err, "unknown key%s%s%s",
-                                  near ? ", did you mean " : "",
-                                  near ? near : "", near ? "?" : "");
-}
-
-static weir_status read_mapping(struct watch_face_settings *face,
-                                const weir_node *node, const struct key *keys,
-                                weir_error *err)
-{
-    weir_status status = WEIR_OK;
-
-    if (weir_node_is_null(node))
-        return WEIR_OK;
-    if (weir_node_get_kind(node) != WEIR_NODE_MAPPING)
-        return weir_node_complain(node, err, "keys and values");
-    for (const weir_node *value = weir_node_first(node);
-         value && status == WEIR_OK; value = weir_node_next(value)) {
-        const char *name = weir_node_key(value);
-        const struct key *key = keys;
-
-        while (key->name && (!name || strcmp(key->name, name) != 0))
-            key++;
-        status = key->name ? key->read(face, value, err)
-                           : refuse_key(value, keys, err);
-    }
-    return status;
-}
-
 /* --- all of it ----------------------------------------------------------- */
 
-static void set_defaults(struct watch_face_settings *face)
+/* Nothing in quotes is as good as nothing. */
+static void forget_empty(const char **text)
 {
-    *face = (struct watch_face_settings){.has_control = true,
-                                         .history = watch_history_default(),
-                                         .history_days = 90,
-                                         .webhook = {.timeout = 30,
-                                                     .attempts = 3,
-                                                     .delay = 1,
-                                                     .max_delay = 60,
-                                                     .max_queue = 1000}};
+    if (*text && !**text)
+        *text = NULL;
 }
 
-static void replace(char **text, const char *other)
+/* The history is a file in the user's own folder of states. */
+static bool is_name(const char *history, weir_error *err)
 {
-    if (!other)
-        return;
-    free(*text);
-    *text = cli_copy(other);
+    if (!strchr(history, '/') && history[0] != '.')
+        return true;
+    return refuse(err,
+                  "watch.events.history: found \"%s\", expected the name of a "
+                  "file, without a folder",
+                  history);
 }
 
 bool watch_face_settings_read(struct watch_face_settings *face,
@@ -311,27 +153,25 @@ bool watch_face_settings_read(struct watch_face_settings *face,
                               weir_error *ret_err)
 {
     const weir_node *section = weir_settings_section(settings, "watch");
-    const weir_node *page = weir_node_find(section, "page");
-    const weir_node *events = weir_node_find(section, "events");
+    struct events_settings *events = &face->events;
 
-    set_defaults(face);
-    if ((page && read_page(face, page, ret_err) != WEIR_OK) ||
-        (events && read_events(face, events, ret_err) != WEIR_OK)) {
-        watch_face_settings_done(face);
+    memset(face, 0, sizeof *face);
+    if (section_read(weir_node_find(section, "page"), page_keys, &face->page,
+                     ret_err) != WEIR_OK ||
+        section_read(weir_node_find(section, "events"), events_keys, events,
+                     ret_err) != WEIR_OK ||
+        section_read(events->webhook_node, webhook_keys, &events->webhook,
+                     ret_err) != WEIR_OK ||
+        !is_name(events->history, ret_err))
         return false;
-    }
-    replace(&face->listen, options->listen);
-    replace(&face->events, options->events);
+    if (options && options->listen)
+        face->page.listen = options->listen;
+    if (options && options->events)
+        events->file = options->events;
+    forget_empty(&face->page.listen);
+    forget_empty(&face->page.token_file);
+    forget_empty(&events->file);
+    forget_empty(&events->webhook.url);
+    forget_empty(&events->webhook.token_file);
     return true;
-}
-
-void watch_face_settings_done(struct watch_face_settings *face)
-{
-    free(face->listen);
-    free(face->token);
-    free(face->events);
-    free(face->history);
-    free((char *)face->webhook.url);
-    free((char *)face->webhook.token);
-    *face = (struct watch_face_settings){0};
 }

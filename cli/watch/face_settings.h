@@ -3,30 +3,45 @@
 #ifndef WEIR_WATCH_FACE_SETTINGS_H
 #define WEIR_WATCH_FACE_SETTINGS_H
 
+#include "../section.h"
 #include "face.h"
-#include "webhook.h"
 
-/* Texts are its own; what was not asked for is NULL. */
-struct watch_face_settings {
-    char *listen;        /* page.listen, or --listen: "127.0.0.1:8090" */
-    char *token;         /* what is in page.token_file */
-    bool has_control;    /* page.control: the page may start and stop */
-    char *events;        /* events.file, or --events; "-": standard output */
-    char *history;       /* events.history: path of the database */
-    double history_days; /* events.history_days: kept at most so long; 0: all */
-    struct webhook_options webhook; /* events.webhook; url NULL: none */
+struct page_settings {
+    const char *listen;     /* "127.0.0.1:8090"; NULL: no page */
+    const char *token_file; /* NULL: no token */
+    bool control;           /* the page may start and stop */
 };
 
-/* Keys of `watch` that are read here, for whoever looks for unknown ones. */
-#define WATCH_FACE_KEYS "page", "events"
+struct webhook_settings {
+    const char *url; /* NULL: none */
+    const char *token_file;
+    double timeout;
+    long attempts;
+    double delay;
+    double max_delay;
+    long max_queue;
+};
 
-/* Defaults, what the settings say, and what the command line says on top.
- * false: `ret_err` says what is wrong. */
+struct events_settings {
+    const char *file;    /* "-": standard output; NULL: none */
+    const char *history; /* name of the database; "": none */
+    long history_days;   /* kept at most so long; 0: for ever */
+    const weir_node *webhook_node;
+    struct webhook_settings webhook;
+};
+
+/* Texts are lent by the settings and by the command line. */
+struct watch_face_settings {
+    struct page_settings page;
+    struct events_settings events;
+};
+
+/* Defaults, what the settings say, and what the command line says on top;
+ * `options` may be NULL.  false: `ret_err` says what is wrong. */
 bool watch_face_settings_read(struct watch_face_settings *face,
                               const weir_settings *settings,
                               const struct watch_face_options *options,
                               weir_error *ret_err);
-void watch_face_settings_done(struct watch_face_settings *face);
 
 /* A secret from a file, its line end removed: a token68 of RFC 9110 section
  * 11.2, at least WATCH_TOKEN_MIN long.  NULL: `ret_err` says why.  To free. */
@@ -34,10 +49,5 @@ enum {
     WATCH_TOKEN_MIN = 16
 };
 char *watch_token_from(const char *path, weir_error *ret_err);
-
-/* Where the history is unless the settings say otherwise: in
- * $XDG_STATE_HOME/weir, or ~/.local/state/weir.  NULL: neither is known.  To
- * free. */
-char *watch_history_default(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 enum {
     WATCH_STAMP_SIZE = 32, /* of a stamp, its end included */
+    WATCH_STAMP_LEN = 24,  /* of a stamp of these millennia */
     WATCH_SPAN_SIZE = 64   /* of a span, likewise */
 };
 
