@@ -14,6 +14,8 @@ static const struct section_key keys[] = {
     {KEY(state), .kind = SECTION_TEXT},
     {KEY(logs), .kind = SECTION_TEXT},
     {KEY(services), .kind = SECTION_NODE},
+    {KEY(page), .kind = SECTION_NODE},
+    {KEY(events), .kind = SECTION_NODE},
     {NULL},
 };
 

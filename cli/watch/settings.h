@@ -14,6 +14,8 @@ struct watch_keys {
     const char *state;   /* folder */
     const char *logs;    /* folder */
     const weir_node *services;
+    const weir_node *page;   /* of the face: face_settings.h */
+    const weir_node *events; /* likewise */
 };
 
 extern const struct section watch_section;
