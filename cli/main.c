@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"fetch", "fetch URLs through one pool", cli_fetch},
 
+    {"watch", "keep services running and healthy", cli_watch},
     {"bench", "measure what the pool is worth", cli_bench},
     {"config", "show every setting and where it came from", cli_config},
 };

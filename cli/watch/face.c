@@ -304,7 +304,8 @@ static void open_output(struct watch_face *face, bool is_plain)
 
 struct watch_face *watch_face_open(struct watch_supervisor *supervisor,
                                    const weir_settings *settings,
-                                   const struct watch_face_options *options)
+                                   const struct watch_face_options *options,
+                                   int *ret_code)
 {
     struct watch_face *face = cli_alloc(sizeof *face);
     weir_error err = {0};
@@ -318,6 +319,8 @@ struct watch_face *watch_face_open(struct watch_supervisor *supervisor,
         return face;
     }
     cli_complain("%s", err.message);
+    *ret_code =
+        err.error_class == WEIR_CLASS_USAGE ? EXIT_USAGE : EXIT_SOME_FAILED;
     watch_face_close(face);
     return NULL;
 }

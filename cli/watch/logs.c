@@ -275,6 +275,14 @@ int watch_log_begin_detached(struct watch_log *log)
     return fd;
 }
 
+void watch_log_adopt(struct watch_log *log)
+{
+    struct stat info;
+
+    log->is_direct = true;
+    log->direct_from = stat(log->path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
 void watch_log_end(struct watch_log *log)
 {
     size_t left = MOST_LEFT_BEHIND;

@@ -32,6 +32,8 @@ void watch_log_free(struct watch_log *log);
 int watch_log_begin(struct watch_log *log);
 /* The same for a detached process: the file. */
 int watch_log_begin_detached(struct watch_log *log);
+/* A detached process of an earlier supervisor has the file already. */
+void watch_log_adopt(struct watch_log *log);
 /* The process is gone: takes what it has left behind, and closes. */
 void watch_log_end(struct watch_log *log);
 /* Rotates a file that is written to directly, if it is time. */

@@ -8,14 +8,14 @@
 #include "logs.h"
 #include "machine.h"
 
-/* The section's keys at the top, the face's included; see section.c. */
+/* The section's keys at the top. */
 struct watch_keys {
     const char *control; /* path of the control socket */
     const char *state;   /* folder */
     const char *logs;    /* folder */
     const weir_node *services;
-    const weir_node *page;   /* of the face: face_settings.h */
-    const weir_node *events; /* likewise */
+    const weir_node *page; /* the face's, which reads what is in them */
+    const weir_node *events;
 };
 
 extern const struct section watch_section;

@@ -88,6 +88,7 @@ static json_t *service_json(const struct watch_service_view *service)
         service->next_start_ms >= 0
             ? json_real((double)service->next_start_ms / 1000)
             : json_null());
+    set_text(object, "waits_for", service->waits_for);
     set_text(object, "last_error", service->last_error);
     set_stamp(object, "last_error_at", service->last_error_at_ms);
     set(object, "health", health_json(service));

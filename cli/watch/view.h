@@ -48,6 +48,7 @@ struct watch_service_view {
     unsigned fails_in_a_row; /* of its health checks */
     unsigned fall;           /* so many make it unhealthy */
     int64_t next_start_ms;   /* from now; -1: none is planned */
+    const char *waits_for;   /* the one that must be RUNNING before it starts */
     const char *last_error;
     uint64_t last_error_at_ms; /* wall clock; 0: there was none */
     const char *health;        /* the address that is asked, "" if none */
