@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,7 +37,7 @@ static bool open_path(struct events_file *file)
     return true;
 }
 
-struct events_file *events_file_open(const char *path)
+struct events_file *events_file_open(const char *path, weir_error *ret_err)
 {
     struct events_file *file = cli_alloc(sizeof *file);
 
@@ -46,7 +47,11 @@ struct events_file *events_file_open(const char *path)
     file->path = cli_copy(path);
     if (open_path(file))
         return file;
-    cli_complain("watch: events to %s: %s", path, strerror(errno));
+    *ret_err = (weir_error){.code = WEIR_E_FILE,
+                            .error_class = WEIR_CLASS_LOCAL,
+                            .system_code = errno};
+    snprintf(ret_err->message, sizeof ret_err->message, "events to %.160s: %s",
+             path, strerror(errno));
     events_file_close(file);
     return NULL;
 }

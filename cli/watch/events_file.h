@@ -6,12 +6,14 @@
 #ifndef WEIR_WATCH_EVENTS_FILE_H
 #define WEIR_WATCH_EVENTS_FILE_H
 
+#include <weir/error.h>
+
 #include "event.h"
 
 struct events_file;
 
-/* `path` "-": standard output.  NULL: it has complained. */
-struct events_file *events_file_open(const char *path);
+/* `path` "-": standard output.  NULL: `ret_err` says why. */
+struct events_file *events_file_open(const char *path, weir_error *ret_err);
 /* NULL is allowed. */
 void events_file_close(struct events_file *file);
 /* A sink's emit; `user` is the events_file. */

@@ -12,7 +12,8 @@
 
 enum {
     GAP = 2,
-    ROOM_FOR_ERROR = 16,
+    NAME_MIN = 8,
+    ERROR_MIN = 12,
     CELL_MAX = 512 /* bytes of a cell's text */
 };
 
@@ -33,6 +34,7 @@ struct frame {
     int used; /* lines */
     bool in_colour;
     int widths[COLUMNS];
+    int shown; /* columns that there is room for */
 };
 
 static const char *const titles[COLUMNS] = {"NAME",   "STATE",    "HEALTH",
@@ -246,54 +248,71 @@ static void write_service(struct frame *frame,
 {
     char text[CELL_MAX];
 
-    for (int i = 0; i < COLUMNS; i++) {
+    for (int i = 0; i < frame->shown; i++) {
+        const bool is_last = i + 1 == frame->shown;
+        int width = frame->widths[i];
+
         cell_text(service, (enum column)i, text);
-        if (i == RESTARTS)
-            fprintf(frame->out, "%*s%s%*s", frame->widths[i] - cli_width(text),
-                    "", text, GAP, "");
-        else
-            write_cell(frame, cell_tone(service, (enum column)i),
-                       frame->widths[i], i + 1 == COLUMNS, text);
+        if (i == RESTARTS) { /* a number stands to the right */
+            fprintf(frame->out, "%*s", width - cli_width(text), "");
+            width = cli_width(text);
+        }
+        write_cell(frame, cell_tone(service, (enum column)i), width, is_last,
+                   text);
     }
     end_line(frame);
 }
 
 /* --- the table ----------------------------------------------------------- */
 
-static void find_widths(struct frame *frame, const struct watch_view *view)
+static int width_of(const struct watch_view *view, int column)
 {
     char text[CELL_MAX];
-    int left = frame->size.columns - ROOM_FOR_ERROR;
+    int widest = cli_width(titles[column]);
 
-    for (int i = 0; i < LAST_ERROR; i++) {
-        frame->widths[i] = cli_width(titles[i]);
-        for (size_t k = 0; k < view->count; k++) {
-            int width;
+    for (size_t i = 0; i < view->count; i++) {
+        int width;
 
-            cell_text(&view->services[k], (enum column)i, text);
-            width = cli_width(text);
-            if (width > frame->widths[i])
-                frame->widths[i] = width;
-        }
+        cell_text(&view->services[i], (enum column)column, text);
+        width = cli_width(text);
+        if (width > widest)
+            widest = width;
     }
-    /* The name gives way first, as the one that is known. */
-    for (int i = HEALTH; i < LAST_ERROR; i++)
+    return widest;
+}
+
+/* The name gives way first, as the one that is known; then columns go, from
+ * the last. */
+static void find_widths(struct frame *frame, const struct watch_view *view)
+{
+    int left = frame->size.columns;
+    int name;
+
+    frame->shown = LAST_ERROR;
+    for (int i = 0; i < LAST_ERROR; i++) {
+        frame->widths[i] = width_of(view, i);
         left -= frame->widths[i] + GAP;
-    left -= frame->widths[STATE] + GAP + GAP;
-    if (frame->widths[NAME] > left)
-        frame->widths[NAME] = left > 8 ? left : 8;
-    left = frame->size.columns;
-    for (int i = 0; i < LAST_ERROR; i++)
-        left -= frame->widths[i] + GAP;
-    frame->widths[LAST_ERROR] = left > 0 ? left : 0;
+    }
+    if (left < ERROR_MIN && frame->widths[NAME] > NAME_MIN) {
+        name = frame->widths[NAME] + left - ERROR_MIN;
+        name = name > NAME_MIN ? name : NAME_MIN;
+        left += frame->widths[NAME] - name;
+        frame->widths[NAME] = name;
+    }
+    if (left >= ERROR_MIN) {
+        frame->widths[LAST_ERROR] = left;
+        frame->shown = COLUMNS;
+    }
+    for (left += GAP; left < 0 && frame->shown > 1; frame->shown--)
+        left += frame->widths[frame->shown - 1] + GAP;
 }
 
 static void write_titles(struct frame *frame)
 {
     if (!has_room(frame))
         return;
-    for (int i = 0; i < COLUMNS; i++)
-        write_cell(frame, TONE_DIM, frame->widths[i], i + 1 == COLUMNS,
+    for (int i = 0; i < frame->shown; i++)
+        write_cell(frame, TONE_DIM, frame->widths[i], i + 1 == frame->shown,
                    titles[i]);
     end_line(frame);
 }
@@ -358,17 +377,20 @@ static void write_pool(struct frame *frame, const weir_pool_figures *pool,
                        const struct watch_outlets *outlets)
 {
     char webhook[80] = "";
+    char page[80] = "";
 
     if (outlets->has_webhook)
         snprintf(webhook, sizeof webhook,
                  "  webhook: %zu waiting, %" PRIu64 " dropped",
                  outlets->webhook.queued, outlets->webhook.dropped);
+    if (outlets->page)
+        snprintf(page, sizeof page, "  page: http://%s/", outlets->page);
     write_line(frame, TONE_PLAIN,
                "pool: %" PRIu64 " open (%" PRIu64 " lent, %" PRIu64
                " idle), %" PRIu64 " waiting, %" PRIu64 " requests, %" PRIu64
-               " failed%s",
+               " failed%s%s",
                pool->open, pool->leased, pool->idle, pool->waiting,
-               pool->requests, pool->failures, webhook);
+               pool->requests, pool->failures, webhook, page);
 }
 
 /* As many as there is room for; the newest is the last. */

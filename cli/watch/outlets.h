@@ -1,4 +1,4 @@
-/* What has become of events on their way out, in figures. */
+/* Ways out of the supervisor, and what has become of events on them. */
 #ifndef WEIR_WATCH_OUTLETS_H
 #define WEIR_WATCH_OUTLETS_H
 
@@ -8,6 +8,7 @@
 #include "webhook.h"
 
 struct watch_outlets {
+    const char *page; /* where it listens; NULL: there is none */
     bool has_file;
     uint64_t file_lost;
     bool has_history;

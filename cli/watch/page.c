@@ -26,6 +26,7 @@ struct page {
     struct page_source source;
     char *token;
     char *address;
+    bool is_loopback;
 };
 
 /* --- requests ------------------------------------------------------------ */
@@ -150,6 +151,16 @@ static bool refuse(weir_error *err, weir_status code, const char *message)
     return false;
 }
 
+static bool check_token(const struct page *page, const char *token,
+                        weir_error *err)
+{
+    if (token || page->is_loopback)
+        return true;
+    return refuse(err, WEIR_E_OPTION,
+                  "listen: beyond loopback a token is needed "
+                  "(watch.page.token_file)");
+}
+
 static bool open_at(struct page *page, const char *listen, weir_error *ret_err)
 {
     struct sockaddr_storage address;
@@ -157,10 +168,9 @@ static bool open_at(struct page *page, const char *listen, weir_error *ret_err)
 
     if (!page_read_address(listen, &address, ret_err))
         return false;
-    if (!page->token && !page_is_loopback(&address))
-        return refuse(ret_err, WEIR_E_OPTION,
-                      "listen: beyond loopback a token is needed "
-                      "(watch.page.token_file)");
+    page->is_loopback = page_is_loopback(&address);
+    if (!check_token(page, page->token, ret_err))
+        return false;
     fd = page_listen(&address, ret_err);
     if (fd < 0)
         return false;
@@ -188,6 +198,18 @@ struct page *page_open(const struct page_options *options,
         return page;
     page_close(page);
     return NULL;
+}
+
+bool page_change(struct page *page, const char *token, bool has_control,
+                 weir_error *ret_err)
+{
+    if (!check_token(page, token, ret_err))
+        return false;
+    free(page->token);
+    page->token = token ? cli_copy(token) : NULL;
+    page->guard.token = page->token;
+    page->guard.has_control = has_control;
+    return true;
 }
 
 void page_close(struct page *page)

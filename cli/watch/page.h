@@ -33,6 +33,10 @@ struct page;
 /* The options are copied, the loop is borrowed.  NULL: `ret_err` says why. */
 struct page *page_open(const struct page_options *options,
                        struct watch_loop *loop, weir_error *ret_err);
+/* Another token, or none, and other rights from the next request on.  false:
+ * refused, as it would be at opening; nothing has changed. */
+bool page_change(struct page *page, const char *token, bool has_control,
+                 weir_error *ret_err);
 /* NULL is allowed. */
 void page_close(struct page *page);
 /* Where it listens indeed: "127.0.0.1:41233"; lent. */

@@ -28,6 +28,7 @@ struct run {
     struct watch_supervisor *supervisor;
     struct watch_source *signals;
     struct watch_control *control;
+    struct watch_face *face;
 };
 
 /* --- folders and the lock ------------------------------------------------ */
@@ -126,6 +127,25 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+static bool reload_face(void *user, const weir_settings *settings,
+                        struct watch_refusal *why)
+{
+    return watch_face_reload(user, settings, why);
+}
+
+static int open_face(struct run *run, const struct watch_face_options *options)
+{
+    struct watch_reload_hook hook = {.reload = reload_face};
+    int code = EXIT_ALL;
+
+    run->face = watch_face_open(run->supervisor, run->supervisor->loaded,
+                                options, &code);
+    hook.user = run->face;
+    if (run->face)
+        watch_supervisor_set_hook(run->supervisor, &hook);
+    return code;
+}
+
 static int read_settings(struct run *run, const char *config)
 {
     weir_error err;
@@ -186,6 +206,7 @@ static int open_supervisor(struct run *run, const char *config)
 /* In the reverse order; `code` unless a signal ended us. */
 static int close_all(struct run *run, int code)
 {
+    watch_face_close(run->face);
     watch_control_close(run->control);
     if (run->signals)
         watch_loop_remove(run->loop, run->signals);
@@ -216,7 +237,6 @@ int watch_run(const char *config, const struct watch_face_options *options)
     struct run run = {.guard = {0, -1}, .lock = -1};
     int code;
 
-    (void)options;
     fill_standard_descriptors();
     code = read_settings(&run, config);
     if (code == EXIT_ALL && !watch_guard_open(&run.guard))
@@ -226,6 +246,8 @@ int watch_run(const char *config, const struct watch_face_options *options)
         code = EXIT_SOME_FAILED;
     if (code == EXIT_ALL)
         code = open_supervisor(&run, config);
+    if (code == EXIT_ALL)
+        code = open_face(&run, options);
     if (code == EXIT_ALL)
         supervise(&run);
     return close_all(&run, code);

@@ -76,6 +76,8 @@ static bool read_span(const char *text, uint64_t *ret_ms)
     const char *unit;
     uint64_t count = 0;
 
+    if (*text < '0' || *text > '9')
+        return false;
     for (; *text >= '0' && *text <= '9'; text++) {
         count = count * 10 + (uint64_t)(*text - '0');
         if (count > UINT32_MAX)

@@ -239,6 +239,8 @@ void watch_supervisor_settle(struct watch_supervisor *supervisor)
         supervisor->has_news = false;
         watch_detached_save(supervisor);
     }
+    if (supervisor->is_over)
+        tell_self(supervisor, WATCH_EVENT_WATCH_STOPPED, "");
 }
 
 /* --- orders -------------------------------------------------------------- */
@@ -429,7 +431,6 @@ void watch_supervisor_free(struct watch_supervisor *supervisor)
 {
     if (!supervisor)
         return;
-    tell_self(supervisor, WATCH_EVENT_WATCH_STOPPED, "");
     for (size_t i = 0; i < supervisor->count; i++)
         watch_unit_free(supervisor->units[i]);
     drop_sources(supervisor);

@@ -5,6 +5,7 @@
 
 #include "../cli.h"
 #include "client.h"
+#include "face.h"
 #include "run.h"
 
 static const char help[] =
@@ -76,9 +77,14 @@ static const struct {
     const char *name;
     int (*go)(int argc, char **argv, const char *config);
 } verbs[] = {
-    {"run", run},           {"status", watch_client},  {"start", watch_client},
-    {"stop", watch_client}, {"restart", watch_client}, {"reload", watch_client},
+    {"run", run},
+    {"status", watch_client},
+    {"start", watch_client},
+    {"stop", watch_client},
+    {"restart", watch_client},
+    {"reload", watch_client},
     {"down", watch_client},
+    {"history", watch_history},
 };
 
 enum {

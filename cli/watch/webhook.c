@@ -68,7 +68,7 @@ static bool is_passing(int status)
 
 static void complain_once(struct webhook *hook, const char *why)
 {
-    if (!hook->is_failing)
+    if (!hook->is_failing && !hook->is_closing)
         cli_complain("watch: webhook: %s; events wait", why);
     hook->is_failing = true;
 }
