@@ -130,6 +130,7 @@ function makeRow(name) {
   row.dataset.name = name;
   title.scope = "row";
   title.append(make("span", "name", name), parts.about = make("span", "about"));
+  parts.about.append(parts.pid = make("span"), parts.address = make("span"));
   const state = cell("td", "state");
   state.append(parts.badge = make("span", "badge"), parts.when = make("small"));
   parts.health = cell("td", "health");
@@ -177,20 +178,12 @@ function drawTrail(parts, now) {
   parts.path.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
-function aboutText(service) {
-  const about = [];
-
-  if (service.pid)
-    about.push(`pid ${service.pid}`);
-  if (service.health)
-    about.push(service.health.address);
-  return about.join(" · ");
-}
-
 function whenText(service) {
   if (service.next_start_s !== null)
     return service.next_start_s >= 1 ? `starts in ${span(service.next_start_s)}` : "starts now";
-  return !service.wanted && service.state === "STOPPED" ? "by order" : "";
+  if (service.waits_for)
+    return `waits for ${service.waits_for}`;
+  return !service.wanted && service.state === "STOPPED" ? "until started" : "";
 }
 
 function showOrders(parts, service) {
@@ -209,7 +202,8 @@ function showService(parts, service) {
   const now = tone(service);
 
   mark(parts.row, "data-tone", now);
-  write(parts.about, aboutText(service));
+  write(parts.pid, service.pid ? `pid ${service.pid}` : "");
+  write(parts.address, service.health ? service.health.address : "");
   write(parts.badge, service.state);
   mark(parts.badge, "data-tone", now);
   write(parts.when, whenText(service));
@@ -332,6 +326,7 @@ function showGauge(pool) {
     gauge.append(...kinds.map((kind) => make("span", kind)));
   kinds.forEach((kind, index) => {
     gauge.children[index].style.flexGrow = pool[kind];
+    gauge.children[index].toggleAttribute("data-none", pool[kind] === 0);
     write(at(`pool-${kind}`), number(pool[kind]));
   });
   write(at("pool-waiting"), number(pool.waiting));

@@ -73,7 +73,8 @@ static enum MHD_Result send_line(const struct page_request *request,
 static enum MHD_Result send_json(const struct page_request *request,
                                  unsigned status, json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    /* 12 digits: what a time in seconds needs, and no rounding error. */
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
 
     json_decref(object);
     if (!text)
