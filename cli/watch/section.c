@@ -16,7 +16,7 @@ static const struct section_key keys[] = {
     {KEY(services), .kind = SECTION_NODE},
     {KEY(page), .kind = SECTION_NODE},
     {KEY(events), .kind = SECTION_NODE},
-    {NULL},
+    {.name = NULL},
 };
 
 const struct section watch_section = {"watch", keys, sizeof(struct watch_keys)};

@@ -84,7 +84,7 @@ static const struct section_key keys[] = {
      .max = 1048576, .above_min = true, .usual = 10.0},
     {KEY(log_files), .kind = SECTION_INTEGER, .min = 1, .max = 1000,
      .usual = 5},
-    {NULL},
+    {.name = NULL},
 };
 
 /* --- lists --------------------------------------------------------------- */

@@ -37,18 +37,18 @@ struct plan {
     pid_t parent;
 };
 
-/* What the child says when it cannot go on. */
-struct obstacle {
-    int step;
-    int error;
-};
-
 enum step {
     STEP_OUTPUT,
     STEP_FOLDER,
     STEP_USER,
     STEP_PARENT,
     STEP_PROGRAM
+};
+
+/* What the child says when it cannot go on. */
+struct obstacle {
+    enum step step;
+    int error;
 };
 
 /* --- before the fork ----------------------------------------------------- */
@@ -229,7 +229,7 @@ static void explain(const struct plan *plan, const struct obstacle *obstacle,
     const struct watch_command *command = plan->command;
     const char *reason = strerror(obstacle->error);
 
-    switch ((enum step)obstacle->step) {
+    switch (obstacle->step) {
     case STEP_OUTPUT:
         snprintf(why, size, "its output: %s", reason);
         break;
