@@ -18,6 +18,8 @@
 #include "loop.h"
 #include "status_json.h"
 
+#define REST_NS UINT64_C(500000000)
+
 enum {
     MAX_LINE = 4096,
     MAX_CLIENTS = 64,
@@ -51,6 +53,7 @@ struct watch_control {
     int fd;
     char *path;
     struct watch_source *source;
+    uint64_t rests_until_ns; /* no descriptor is left; 0: it accepts */
     size_t client_count;
     TAILQ_HEAD(, client) clients;
 };
@@ -368,6 +371,24 @@ static bool is_allowed(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* Who wants to be let in does not go away: it is looked at again later. */
+static void rest(struct watch_control *control)
+{
+    control->rests_until_ns =
+        watch_loop_now(watch_loop_of(control->supervisor)) + REST_NS;
+    watch_source_set_events(control->source, 0);
+}
+
+static int64_t rest_time(void *user)
+{
+    const struct watch_control *control = user;
+
+    if (control->rests_until_ns == 0)
+        return -1;
+    return watch_ms_until(watch_loop_now(watch_loop_of(control->supervisor)),
+                          control->rests_until_ns);
+}
+
 static void on_connection(void *user, uint32_t events)
 {
     struct watch_control *control = user;
@@ -376,8 +397,13 @@ static void on_connection(void *user, uint32_t events)
     struct client *client;
 
     (void)events;
-    if (fd < 0)
+    control->rests_until_ns = 0;
+    watch_source_set_events(control->source, EPOLLIN);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            rest(control);
         return;
+    }
     if (control->client_count >= MAX_CLIENTS || !is_allowed(fd)) {
         close(fd);
         return;
@@ -455,6 +481,7 @@ struct watch_control *watch_control_open(struct watch_supervisor *supervisor,
                        &(struct watch_source_options){.fd = fd,
                                                       .events = EPOLLIN,
                                                       .ready = on_connection,
+                                                      .timeout_ms = rest_time,
                                                       .user = control});
     return control;
 }

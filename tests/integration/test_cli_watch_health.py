@@ -132,6 +132,7 @@ class Health(WatchCase):
         def look():
             status = self.speak_to(lines, do="status")["status"]
             return status["services"][0]
+        look()  # it has been let in
         limits = resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE)
         # No descriptor is left for a check.
         resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE,
