@@ -42,14 +42,7 @@ class Browser:
             self.folder = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="weir-browser-",
                                             ignore_cleanup_errors=True))
-            self.driver = subprocess.Popen(
-                [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True,
-                env=dict(os.environ, HOME=self.folder, TMPDIR=self.folder,
-                         XDG_CONFIG_HOME=self.folder,
-                         XDG_CACHE_HOME=self.folder))
-            stack.callback(self._end_driver)
-            self.address = f"http://127.0.0.1:{self._read_port()}"
+            self.address = self._start_driver(stack)
             self.session = None
             self.session = self._call("POST", "/session", {
                 "capabilities": {"alwaysMatch": {
@@ -67,12 +60,25 @@ class Browser:
     def __exit__(self, *_):
         self.stack.close()
 
-    def _read_port(self):
-        for line in self.driver.stdout:
-            found = re.search(r"started successfully on port (\d+)", line)
-            if found:
-                return int(found.group(1))
-        raise RuntimeError("chromedriver did not start")
+    def _start_driver(self, stack):
+        """Its address.  With port 0 it takes a free one of IPv6 and hopes for
+        the same of IPv4, so it is to be asked more than once."""
+        said = []
+        for _ in range(20):
+            self.driver = subprocess.Popen(
+                [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True,
+                env=dict(os.environ, HOME=self.folder, TMPDIR=self.folder,
+                         XDG_CONFIG_HOME=self.folder,
+                         XDG_CACHE_HOME=self.folder))
+            for line in self.driver.stdout:
+                said.append(line)
+                found = re.search(r"started successfully on port (\d+)", line)
+                if found:
+                    stack.callback(self._end_driver)
+                    return f"http://127.0.0.1:{found.group(1)}"
+            self._end_driver()
+        raise RuntimeError("chromedriver did not start: " + "".join(said))
 
     def _end_driver(self):
         self.driver.terminate()
