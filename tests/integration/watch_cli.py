@@ -76,6 +76,18 @@ def children_of(pid):
     return found
 
 
+def processes_naming(text):
+    """Command lines that hold a text."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                line = file.read()
+            if text.encode() in line:
+                found.append(line)
+    return found
+
+
 class WatchCase(Case):
     """Supervisors of a test are ended with it, whatever has happened."""
 
