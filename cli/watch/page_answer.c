@@ -222,7 +222,7 @@ static enum MHD_Result send_asset(const struct page_request *request,
 {
     return send_response(request, MHD_HTTP_OK,
                          MHD_create_response_from_buffer(
-                             asset->len, (void *)(uintptr_t)asset->bytes,
+                             *asset->len, (void *)(uintptr_t)asset->bytes,
                              MHD_RESPMEM_PERSISTENT),
                          asset->type);
 }

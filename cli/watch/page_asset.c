@@ -5,10 +5,10 @@
 #include "page_files.h"
 
 static const struct page_asset assets[] = {
-    {"/", "text/html; charset=utf-8", page_html, sizeof page_html},
-    {"/page.css", "text/css; charset=utf-8", page_css, sizeof page_css},
-    {"/page.js", "text/javascript; charset=utf-8", page_js, sizeof page_js},
-    {"/favicon.ico", "image/svg+xml", page_svg, sizeof page_svg},
+    {"/", "text/html; charset=utf-8", page_html, &page_html_len},
+    {"/page.css", "text/css; charset=utf-8", page_css, &page_css_len},
+    {"/page.js", "text/javascript; charset=utf-8", page_js, &page_js_len},
+    {"/favicon.ico", "image/svg+xml", page_svg, &page_svg_len},
 };
 
 const struct page_asset *page_asset_find(const char *path)

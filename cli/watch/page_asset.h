@@ -8,7 +8,7 @@ struct page_asset {
     const char *path; /* "/page.css" */
     const char *type; /* of its content */
     const unsigned char *bytes;
-    size_t len;
+    const size_t *len;
 };
 
 /* NULL: there is none of that path. */

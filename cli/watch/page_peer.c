@@ -5,12 +5,12 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 enum {
-    ESTABLISHED = 1, /* state of a socket in the table */
-    END_SIZE = 48    /* "0100007F:1F90", or 32 digits before the colon */
+    END_SIZE = 48 /* "0100007F:1F90", or 32 digits before the colon */
 };
 
 /* An end as the table writes it: the address in words of the machine's own
@@ -43,7 +43,7 @@ static void write_mapped(struct in_addr address, in_port_t port,
 }
 
 /* A socket that its process has closed belongs to nobody and would read as
- * root's: only one that is established, and has an inode, tells a user. */
+ * root's: only one that is established (01), and has an inode, tells a user. */
 static bool find(const char *table, const char *local, const char *remote,
                  uid_t *ret_user)
 {
@@ -55,18 +55,18 @@ static bool find(const char *table, const char *local, const char *remote,
     if (!file)
         return false;
     while (!is_found && fgets(line, sizeof line, file)) {
-        unsigned state;
-        uintmax_t user;
-        uintmax_t inode;
+        char state[8];
+        char user[24];
+        char inode[24];
 
         /* sl local remote state queues timer retransmits uid timeout inode */
-        is_found = sscanf(line, "%*s %47s %47s %x %*s %*s %*s %ju %*s %ju",
-                          ends[0], ends[1], &state, &user, &inode) == 5 &&
+        is_found = sscanf(line, "%*s %47s %47s %7s %*s %*s %*s %23s %*s %23s",
+                          ends[0], ends[1], state, user, inode) == 5 &&
                    strcmp(ends[0], local) == 0 &&
-                   strcmp(ends[1], remote) == 0 && state == ESTABLISHED &&
-                   inode != 0;
+                   strcmp(ends[1], remote) == 0 && strcmp(state, "01") == 0 &&
+                   strcmp(inode, "0") != 0;
         if (is_found)
-            *ret_user = (uid_t)user;
+            *ret_user = (uid_t)strtoul(user, NULL, 10);
     }
     fclose(file);
     return is_found;

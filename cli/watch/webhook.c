@@ -49,11 +49,16 @@ struct webhook {
 static void deliver_next(struct webhook *hook);
 static void free_hook(struct webhook *hook);
 
+static void free_parcel(struct parcel *parcel)
+{
+    json_decref(parcel->body);
+    free(parcel);
+}
+
 static void drop(struct webhook *hook, struct parcel *parcel)
 {
     TAILQ_REMOVE(&hook->line, parcel, link);
-    json_decref(parcel->body);
-    free(parcel);
+    free_parcel(parcel);
     hook->figures.queued--;
 }
 
@@ -231,6 +236,7 @@ static void deliver_next(struct webhook *hook)
 
     if (!is_due(hook))
         return;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): drop() has moved the head */
     if (first->dropped && !first->is_tried)
         json_object_set_new(first->body, "dropped",
                             json_integer((json_int_t)first->dropped));
@@ -299,10 +305,15 @@ struct webhook_figures webhook_figures(const struct webhook *hook)
 
 static void free_hook(struct webhook *hook)
 {
+    struct parcel *next;
+
     if (hook->source)
         watch_loop_remove(hook->loop, hook->source);
-    while (!TAILQ_EMPTY(&hook->line))
-        drop(hook, TAILQ_FIRST(&hook->line));
+    for (struct parcel *parcel = TAILQ_FIRST(&hook->line); parcel;
+         parcel = next) {
+        next = TAILQ_NEXT(parcel, link);
+        free_parcel(parcel);
+    }
     free((char *)hook->options.url);
     free((char *)hook->options.token);
     free(hook);
