@@ -392,13 +392,15 @@ static int64_t rest_time(void *user)
 static void on_connection(void *user, uint32_t events)
 {
     struct watch_control *control = user;
-    const int fd =
-        accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int listener = control->fd;
     struct client *client;
+    int fd;
 
     (void)events;
     control->rests_until_ns = 0;
     watch_source_set_events(control->source, EPOLLIN);
+    /* cppcheck-suppress nullPointer ; is_allowed() asks who it is */
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             rest(control);
