@@ -423,7 +423,15 @@ static void on_connection(void *user, uint32_t events)
         drop(client);
 }
 
-/* A socket that nobody listens at is left over from one who was killed. */
+/* From a supervisor that was killed; what is no socket is somebody's file. */
+static void remove_left_over(const char *path)
+{
+    struct stat info;
+
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path);
+}
+
 static bool is_taken(const struct sockaddr_un *address)
 {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -469,7 +477,7 @@ struct watch_control *watch_control_open(struct watch_supervisor *supervisor,
                      path);
         return NULL;
     }
-    unlink(path);
+    remove_left_over(path);
     fd = listen_at(&address);
     if (fd < 0)
         return NULL;
