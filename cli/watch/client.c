@@ -180,7 +180,9 @@ static void print_table(const json_t *status)
     json_t *service;
 
     json_array_foreach(json_object_get(status, "services"), index, service)
+    {
         add_row(table, service);
+    }
     table_print(table, stdout, cli_can_colour(stdout));
     table_free(table);
 }

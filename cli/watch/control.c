@@ -392,13 +392,15 @@ static int64_t rest_time(void *user)
 static void on_connection(void *user, uint32_t events)
 {
     struct watch_control *control = user;
-    const int fd =
-        accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int listener = control->fd;
     struct client *client;
+    int fd;
 
     (void)events;
     control->rests_until_ns = 0;
     watch_source_set_events(control->source, EPOLLIN);
+    /* cppcheck-suppress nullPointer ; is_allowed() asks who it is */
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             rest(control);
@@ -421,7 +423,15 @@ static void on_connection(void *user, uint32_t events)
         drop(client);
 }
 
-/* A socket that nobody listens at is left over from one who was killed. */
+/* From a supervisor that was killed; what is no socket is somebody's file. */
+static void remove_left_over(const char *path)
+{
+    struct stat info;
+
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path);
+}
+
 static bool is_taken(const struct sockaddr_un *address)
 {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -467,7 +477,7 @@ struct watch_control *watch_control_open(struct watch_supervisor *supervisor,
                      path);
         return NULL;
     }
-    unlink(path);
+    remove_left_over(path);
     fd = listen_at(&address);
     if (fd < 0)
         return NULL;

@@ -163,7 +163,9 @@ void watch_detached_adopt(struct watch_supervisor *supervisor)
     read_boot(boot, sizeof boot);
     if (then && strcmp(then, boot) == 0) {
         json_object_foreach(json_object_get(root, "services"), name, entry)
+        {
             adopt(supervisor, name, entry);
+        }
     }
     json_decref(root);
     free(path);

@@ -24,6 +24,7 @@
     X(RESTARTING, "restarting", false, "it will be started again")             \
     X(RESTART_FAILED, "restart_failed", true, "a restart did not bring it up") \
     X(RESTART_LIMIT, "restart_limit", true, "restarted too often")             \
+    X(LOG_ERROR, "log_error", true, "its output could not be written")         \
     X(STOPPING, "stopping", false, "it has been asked to end")                 \
     X(KILLED, "killed", true, "it did not end when asked")                     \
     X(STOPPED, "stopped", false, "it has ended and stays so")                  \

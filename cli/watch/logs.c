@@ -29,6 +29,7 @@ struct watch_log {
     int file; /* -1: not open */
     uint64_t size;
     uint64_t lost;
+    bool is_mid_line;     /* what was written last is no whole line */
     bool is_direct;       /* the process writes to the file itself */
     uint64_t direct_from; /* size when it began */
     char tail[TAIL];
@@ -102,26 +103,39 @@ static void write_out(struct watch_log *log, const char *bytes, size_t len)
     log->lost += len;
 }
 
-/* Rotates at the end of a line, unless the line alone is too long. */
+/* How much of what has come goes to the file that is nearly full.  A line that
+ * has begun there, or is longer than a whole file, is ended there, if its end
+ * has come; else it is cut. */
+static size_t last_part(const struct watch_log *log, const char *bytes,
+                        size_t len, size_t room)
+{
+    const char *end = room > 0 ? memrchr(bytes, '\n', room) : NULL;
+
+    if (!end && log->size > 0 && !log->is_mid_line)
+        return 0;
+    if (!end)
+        end = memchr(bytes, '\n', len);
+    return end ? (size_t)(end - bytes) + 1 : room;
+}
+
 static void store(struct watch_log *log, const char *bytes, size_t len)
 {
-    if (log->size + len > log->rules.max_bytes && log->size > 0) {
-        const char *end = memchr(bytes, '\n', len);
-        const size_t rest = end ? (size_t)(end - bytes) + 1 : 0;
+    while (len > 0) {
+        const uint64_t left = log->size < log->rules.max_bytes
+                                  ? log->rules.max_bytes - log->size
+                                  : 0;
+        const bool is_full = len > left;
+        const size_t part =
+            is_full ? last_part(log, bytes, len, (size_t)left) : len;
 
-        write_out(log, bytes, rest);
-        bytes += rest;
-        len -= rest;
-        rotate(log);
+        write_out(log, bytes, part);
+        if (part > 0)
+            log->is_mid_line = bytes[part - 1] != '\n';
+        bytes += part;
+        len -= part;
+        if (is_full && len > 0)
+            rotate(log);
     }
-    /* A chunk larger than a whole file is cut, wherever that is. */
-    while (len > log->rules.max_bytes) {
-        write_out(log, bytes, (size_t)log->rules.max_bytes);
-        bytes += log->rules.max_bytes;
-        len -= (size_t)log->rules.max_bytes;
-        rotate(log);
-    }
-    write_out(log, bytes, len);
 }
 
 /* --- the last lines ------------------------------------------------------ */
@@ -359,7 +373,10 @@ const char *watch_log_path(const struct watch_log *log)
     return log->path;
 }
 
-uint64_t watch_log_lost(const struct watch_log *log)
+uint64_t watch_log_lost(struct watch_log *log)
 {
-    return log->lost;
+    const uint64_t lost = log->lost;
+
+    log->lost = 0;
+    return lost;
 }

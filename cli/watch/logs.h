@@ -40,8 +40,8 @@ void watch_log_end(struct watch_log *log);
 void watch_log_cut(struct watch_log *log);
 
 const char *watch_log_path(const struct watch_log *log);
-/* Bytes that could not be written, the disk being full. */
-uint64_t watch_log_lost(const struct watch_log *log);
+/* Bytes that could not be written since it was last asked. */
+uint64_t watch_log_lost(struct watch_log *log);
 /* The last lines since the process began, joined with " | ", no controls;
  * "" if none. */
 void watch_log_last_lines(struct watch_log *log, char *text, size_t size);

@@ -8,6 +8,8 @@
 #define MAX_REDIRECTS 5
 #define MAX_BODY 65536
 
+static const char could_not_ask[] = "could not ask: ";
+
 /* One request under way.  It may be given up, and lives on for a moment. */
 struct ask {
     struct watch_probe *probe;
@@ -36,7 +38,7 @@ struct watch_probe {
 static bool is_shortage(int code)
 {
     return code == EMFILE || code == ENFILE || code == ENOMEM ||
-           code == ENOBUFS || code == EADDRNOTAVAIL;
+           code == ENOBUFS;
 }
 
 enum watch_verdict watch_probe_judge(const weir_error *error)
@@ -59,27 +61,45 @@ enum watch_verdict watch_probe_judge(const weir_error *error)
     }
 }
 
-static void conclude(struct ask *ask, const weir_error *error)
+/* Seconds since a connection was there: the line before it is our own.  The
+ * response is NULL if there is none. */
+static double time_taken(const struct ask *ask, const weir_response *response)
+{
+    weir_timings timings = {.size = sizeof timings};
+
+    if (response)
+        weir_response_timings(response, &timings);
+    return cli_now() - ask->begun - timings.wait;
+}
+
+static void conclude(struct ask *ask, const weir_response *response,
+                     const weir_error *error)
 {
     struct watch_probe *probe = ask->probe;
+    const double limit = probe->settings->health_timeout;
+    const double took = time_taken(ask, response);
     struct watch_probe_result result = {
         .serial = ask->serial,
         .verdict = WATCH_VERDICT_OK,
         .status = ask->status,
-        .latency_ms = (cli_now() - ask->begun) * 1e3,
-        .why = "",
+        .latency_ms = took * 1e3,
     };
-    char why[sizeof error->message];
+    char why[sizeof error->message + 16] = "";
 
     if (error && !ask->has_enough) {
         result.verdict = watch_probe_judge(error);
-        snprintf(why, sizeof why, "%s", error->message);
-        result.why = why;
+        snprintf(why, sizeof why, "%s%s",
+                 result.verdict == WATCH_VERDICT_UNKNOWN ? could_not_ask : "",
+                 error->message);
     } else if (!watch_service_accepts(probe->settings, ask->status)) {
         result.verdict = WATCH_VERDICT_BAD;
         snprintf(why, sizeof why, "status %d", ask->status);
-        result.why = why;
+    } else if (took > limit) {
+        result.verdict = WATCH_VERDICT_BAD;
+        snprintf(why, sizeof why, "answered after %.3g s, not within %.3g s",
+                 took, limit);
     }
+    result.why = why;
     probe->ask = NULL;
     probe->done(probe->user, &result);
 }
@@ -135,9 +155,8 @@ static void on_done(void *user, weir_call *call, weir_response *response,
     struct ask *ask = user;
     struct watch_probe *probe = ask->probe;
 
-    (void)response;
     if (probe->ask == ask)
-        conclude(ask, error);
+        conclude(ask, response, error);
     weir_call_free(call);
     free(ask);
     probe->asks--;
@@ -161,10 +180,13 @@ static weir_status prepare(struct watch_probe *probe, weir_error *err)
     if (status == WEIR_OK)
         status = weir_request_set_redirects(request, MAX_REDIRECTS, on_redirect,
                                             probe, err);
+    /* The wait in our own line is at most as long again, and is not counted. */
     for (int which = 0; which <= WEIR_TIMEOUT_TOTAL && status == WEIR_OK;
          which++)
-        status = weir_request_set_timeout(request, (weir_timeout)which,
-                                          settings->health_timeout, err);
+        status = weir_request_set_timeout(
+            request, (weir_timeout)which,
+            settings->health_timeout * (which == WEIR_TIMEOUT_TOTAL ? 2 : 1),
+            err);
     return status;
 }
 
@@ -203,12 +225,13 @@ static void give_up(struct watch_probe *probe)
 static void refuse(struct watch_probe *probe, uint64_t serial,
                    const weir_error *err)
 {
-    const struct watch_probe_result result = {
-        .serial = serial,
-        .verdict = err ? watch_probe_judge(err) : WATCH_VERDICT_UNKNOWN,
-        .why = err ? err->message : probe->trouble,
-    };
+    struct watch_probe_result result = {.serial = serial,
+                                        .verdict = WATCH_VERDICT_UNKNOWN};
+    char why[sizeof err->message + 16];
 
+    snprintf(why, sizeof why, "%s%s", could_not_ask,
+             err ? err->message : probe->trouble);
+    result.why = why;
     probe->done(probe->user, &result);
 }
 

@@ -154,10 +154,13 @@ static int read_settings(struct run *run, const char *config)
     if (!run->loaded)
         return EXIT_USAGE;
     run->settings = watch_settings_read(run->loaded, &err);
-    if (run->settings)
-        return EXIT_ALL;
-    cli_complain("%s", err.message);
-    return EXIT_USAGE;
+    if (!run->settings) {
+        cli_complain("%s", err.message);
+        return EXIT_USAGE;
+    }
+    if (run->settings->count == 0)
+        cli_complain("the settings name no services (watch.services)");
+    return EXIT_ALL;
 }
 
 static bool prepare_files(struct run *run)

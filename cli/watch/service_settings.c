@@ -229,10 +229,10 @@ static bool is_name(const char *text)
 
     if (!text || !isalnum((unsigned char)*text))
         return false;
-    while (isalnum((unsigned char)text[len]) ||
-           (text[len] && strchr("._-", text[len])))
+    while (len <= 64 && (isalnum((unsigned char)text[len]) ||
+                         (text[len] && strchr("._-", text[len]))))
         len++;
-    return text[len] == '\0' && len <= 64;
+    return len <= 64 && text[len] == '\0';
 }
 
 static weir_status check_health(const weir_node *node, const char *url,
@@ -366,7 +366,7 @@ struct watch_service_settings *watch_service_read(const weir_node *node,
 {
     struct watch_service_settings *service = cli_alloc(sizeof *service);
     const char *name = weir_node_key(node);
-    struct keys values;
+    struct keys values = {.command = NULL};
     weir_status status;
 
     if (!is_name(name))

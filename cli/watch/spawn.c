@@ -15,8 +15,6 @@
 #include "../cli.h"
 #include "guard.h"
 
-extern char **environ;
-
 enum {
     MAX_GROUPS = 256
 };
@@ -26,9 +24,9 @@ struct plan {
     const struct watch_command *command;
     char *path;
     char **environment;
-    bool has_user;
-    uid_t uid;
-    gid_t gid;
+    const struct passwd *user; /* NULL: ours */
+    struct passwd entry;
+    char texts[4096]; /* of the entry */
     gid_t groups[MAX_GROUPS];
     int group_count;
     int out;
@@ -122,40 +120,41 @@ static char **merge(char *const *base, char *const *over)
 static bool look_up_user(struct plan *plan, const char *name, char *why,
                          size_t size)
 {
-    const struct passwd *user;
+    struct passwd *user = NULL;
+    int code;
 
     if (!name)
         return true;
-    user = getpwnam(name);
+    code =
+        getpwnam_r(name, &plan->entry, plan->texts, sizeof plan->texts, &user);
     if (!user) {
-        snprintf(why, size, "user %s: there is none", name);
+        snprintf(why, size, "user %s: %s", name,
+                 code ? strerror(code) : "there is none");
         return false;
     }
-    plan->has_user = true;
-    plan->uid = user->pw_uid;
-    plan->gid = user->pw_gid;
+    plan->user = user;
     plan->group_count = MAX_GROUPS;
     if (getgrouplist(name, user->pw_gid, plan->groups, &plan->group_count) < 0)
         plan->group_count = MAX_GROUPS;
     return true;
 }
 
-/* A user's own home and name, unless the settings say others. */
-static char **environment_of(const struct watch_command *command,
-                             char *names[4])
+/* A user's own home and name, unless the settings say others.  The texts of
+ * `names` are to be freed behind it. */
+static char **environment_of(const struct plan *plan, char *names[4])
 {
-    const struct passwd *user = command->user ? getpwnam(command->user) : NULL;
+    char *const *over = plan->command->environment;
     char **ours;
     char **merged;
 
-    if (!user)
-        return merge(environ, command->environment);
-    names[0] = cli_format("HOME=%s", user->pw_dir);
-    names[1] = cli_format("USER=%s", user->pw_name);
-    names[2] = cli_format("LOGNAME=%s", user->pw_name);
+    if (!plan->user)
+        return merge(environ, over);
+    names[0] = cli_format("HOME=%s", plan->user->pw_dir);
+    names[1] = cli_format("USER=%s", plan->user->pw_name);
+    names[2] = cli_format("LOGNAME=%s", plan->user->pw_name);
     names[3] = NULL;
     ours = merge(environ, names);
-    merged = merge(ours, command->environment);
+    merged = merge(ours, over);
     free((void *)ours);
     return merged;
 }
@@ -164,9 +163,9 @@ static char **environment_of(const struct watch_command *command,
 
 static enum step take_user(const struct plan *plan)
 {
-    if (plan->has_user &&
+    if (plan->user &&
         (setgroups((size_t)plan->group_count, plan->groups) != 0 ||
-         setgid(plan->gid) != 0 || setuid(plan->uid) != 0))
+         setgid(plan->user->pw_gid) != 0 || setuid(plan->user->pw_uid) != 0))
         return STEP_USER;
     return STEP_PARENT;
 }
@@ -306,7 +305,7 @@ pid_t watch_spawn(const struct watch_command *command, int out, int err,
 
     if (!look_up_user(&plan, command->user, why, size))
         return -1;
-    plan.environment = environment_of(command, names);
+    plan.environment = environment_of(&plan, names);
     path = variable(plan.environment, "PATH");
     plan.path = find_program(command->argv[0], path);
     if (plan.path)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define NS_PER_MS UINT64_C(1000000)
-#define CUT_EVERY_NS UINT64_C(5000000000)
+#define LOGS_EVERY_NS UINT64_C(1000000000)
 
 uint64_t watch_wall_clock_ms(void)
 {
@@ -150,7 +150,7 @@ static void on_signal(void *user, uint32_t events)
 static int64_t time_until_due(void *user)
 {
     const struct watch_supervisor *supervisor = user;
-    uint64_t due_ns = supervisor->cut_at_ns;
+    uint64_t due_ns = supervisor->logs_at_ns;
 
     for (size_t i = 0; i < supervisor->count; i++) {
         const uint64_t unit_ns =
@@ -161,14 +161,34 @@ static int64_t time_until_due(void *user)
     return watch_ms_until(watch_loop_now(supervisor->loop), due_ns);
 }
 
-static void cut_logs(struct watch_supervisor *supervisor, uint64_t now_ns)
+static void look_after(struct watch_unit *unit, struct watch_log *log)
 {
-    if (now_ns < supervisor->cut_at_ns)
+    const uint64_t lost = watch_log_lost(log);
+    char detail[200];
+
+    watch_log_cut(log);
+    if (lost == 0)
         return;
-    supervisor->cut_at_ns = now_ns + CUT_EVERY_NS;
+    snprintf(detail, sizeof detail, "%.128s: %llu bytes could not be written",
+             watch_log_path(log), (unsigned long long)lost);
+    watch_tell(unit->supervisor, unit,
+               &(struct watch_event){.kind = WATCH_EVENT_LOG_ERROR,
+                                     .service = unit->settings->name,
+                                     .detail = detail,
+                                     .pid = unit->pid,
+                                     .exit_code = -1,
+                                     .restarts = unit->machine.restarts.total});
+}
+
+static void look_after_logs(struct watch_supervisor *supervisor,
+                            uint64_t now_ns)
+{
+    if (now_ns < supervisor->logs_at_ns)
+        return;
+    supervisor->logs_at_ns = now_ns + LOGS_EVERY_NS;
     for (size_t i = 0; i < supervisor->count; i++) {
-        watch_log_cut(supervisor->units[i]->out);
-        watch_log_cut(supervisor->units[i]->err);
+        look_after(supervisor->units[i], supervisor->units[i]->out);
+        look_after(supervisor->units[i], supervisor->units[i]->err);
     }
 }
 
@@ -186,7 +206,7 @@ static void on_time(void *user, uint32_t events)
             watch_unit_act(unit);
         }
     }
-    cut_logs(supervisor, now_ns);
+    look_after_logs(supervisor, now_ns);
 }
 
 /* --- the pool ------------------------------------------------------------ */
@@ -403,7 +423,7 @@ watch_supervisor_new(const struct watch_supervisor_options *options)
     supervisor->guard = options->guard;
     supervisor->started_ns = watch_loop_now(supervisor->loop);
     supervisor->started_at_ms = watch_wall_clock_ms();
-    supervisor->cut_at_ns = supervisor->started_ns + CUT_EVERY_NS;
+    supervisor->logs_at_ns = supervisor->started_ns + LOGS_EVERY_NS;
     make_units(supervisor);
     return supervisor;
 }

@@ -71,7 +71,7 @@ struct watch_supervisor {
     struct watch_random jitter;
     uint64_t started_ns;
     uint64_t started_at_ms;
-    uint64_t cut_at_ns; /* next look at the logs of detached ones */
+    uint64_t logs_at_ns; /* next look at the logs */
     bool is_ending;
     bool is_over;  /* all are down */
     bool has_news; /* of detached processes, to be written down */

@@ -263,6 +263,15 @@ class Settings(WatchCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"expected 1 to 107", done.stderr)
 
+    def test_a_file_in_place_of_the_socket_is_left_alone(self):
+        self.settings["control"] = self.write("precious", b"data")
+        done = subprocess.run(
+            [WEIR, "--config", self.save(), "watch"], capture_output=True,
+            env=self.environment(), timeout=30, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"Address already in use", done.stderr)
+        self.assertEqual(self.text_of("precious"), "data")
+
     def test_config_shows_them(self):
         self.command("it", "sleep", "100")
         done = subprocess.run(

@@ -148,6 +148,16 @@ class Output(WatchCase):
         with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
 
+    def test_a_full_disk_is_told(self):
+        os.makedirs(self.path("state/logs"))
+        os.symlink("/dev/full", self.path("state/logs/it.out.log"))
+        self.command("it", "sh", "-c", "yes & exec sleep 100")
+        self.supervise()
+        seen = self.until(lambda: "could not be written"
+                          in (self.look("it")["last_error"] or "")
+                          and self.look("it"))
+        self.assertEqual(seen["state"], "RUNNING")
+
     def test_the_last_words_are_in_the_file(self):
         self.command("it", "sh", "-c", "seq 1 20000; echo end", settle=0,
                      restart="never")

@@ -123,6 +123,26 @@ class Health(WatchCase):
         self.until_healthy("it")
         self.assertEqual(proxy.connections, 0)
 
+    def test_a_full_pool_restarts_nothing(self):
+        """One hangs and holds the only connection; the others cannot ask."""
+        for line in (0, 10):
+            self.save(http_connection_pool={"max_connections": 1,
+                                            "max_waiting": line})
+            self.service("slow", restart="never", health_timeout=0.3)
+            self.service("it", health_timeout=0.1, fall=1)
+            supervisor = self.supervise()
+            first = self.until_healthy("it")["pid"]
+            self.until_healthy("slow")
+            self.mark("slow.hangs")
+            self.until(lambda: "could not ask: " in (
+                self.look("it")["health"]["error"] or ""))
+            self.until(lambda: not self.look("slow")["healthy"])
+            seen = self.look("it")
+            self.assertEqual((seen["pid"], seen["restarts"]), (first, 0))
+            self.unmark("slow.hangs")
+            self.until_healthy("it")
+            self.down(supervisor)
+
     def test_a_local_failure_restarts_nothing(self):
         self.service("it", interval=0.02, fall=1)
         supervisor = self.supervise()

@@ -95,6 +95,7 @@ class WatchCase(Case):
         super().setUp()
         self.supervisors = []
         self.ports = []
+        self.sections = {}
         self.addCleanup(self._end_all)
         self.script = self.write("service.py", SERVICE.encode())
         self.settings = {"state": self.path("state"),
@@ -141,9 +142,10 @@ class WatchCase(Case):
         self.settings["services"][name] = service
         return service
 
-    def save(self):
+    def save(self, **sections):
+        self.sections.update(sections)
         return self.write("weir.yaml", json.dumps(
-            {"watch": self.settings}).encode())
+            {"watch": self.settings, **self.sections}).encode())
 
     def mark(self, name):
         self.write(name, b"")
