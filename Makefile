@@ -3,6 +3,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # What installs missing packages; DEPS=true where apt is not.
 DEPS ?= scripts/deps
+# Its packages are those of scripts/deps, not of a Python first in PATH.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 # More arguments for cmake, ctest and `weir bench`.
 CONFIGURE ?=
 TESTS ?=
@@ -42,12 +44,11 @@ install: ## into $(DESTDIR)$(PREFIX); PREFIX is /usr/local
 	DESTDIR="$(DESTDIR)" cmake --install build/release
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
-bench: ## the pool's core, and warm requests beside libcurl's
-	@$(DEPS) test
+bench: ## weir beside other clients; writes docs/performance.md (ARGS=...)
+	@$(DEPS) bench
 	@$(MAKE) --no-print-directory build
-	build/release/bench/pool_ops
-	python3 bench/warm_get.py build/release
-	python3 bench/loop_get.py build/release
+	$(PYTHON) bench/compare.py build/release --json build/bench.json $(ARGS)
+	$(PYTHON) bench/report.py build/bench.json docs
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

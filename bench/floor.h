@@ -46,8 +46,10 @@ static inline void floor_peer_init(struct floor_peer *peer,
     SSL_CTX_set_read_ahead(peer->context, 1);
 }
 
-static inline void floor_connect(const struct floor_peer *peer,
-                                 struct floor_link *link)
+/* `session` is resumed unless it is NULL; `data` is what callbacks find. */
+static inline void floor_dial(const struct floor_peer *peer,
+                              struct floor_link *link, SSL_SESSION *session,
+                              void *data)
 {
     const int on = 1;
     struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -62,9 +64,18 @@ static inline void floor_connect(const struct floor_peer *peer,
         return;
     link->ssl = SSL_new(peer->context);
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(link->ssl), peer->host);
+    SSL_set_app_data(link->ssl, data);
+    if (session)
+        SSL_set_session(link->ssl, session);
     SSL_set_fd(link->ssl, link->fd);
     if (SSL_connect(link->ssl) != 1)
         client_die("floor: TLS handshake");
+}
+
+static inline void floor_connect(const struct floor_peer *peer,
+                                 struct floor_link *link)
+{
+    floor_dial(peer, link, NULL, NULL);
 }
 
 static inline void floor_send(const struct floor_peer *peer,
@@ -102,6 +113,34 @@ static inline size_t floor_answer_length(const char *in, size_t len)
             return (size_t)(end + 4 - in) + strtoul(line + 15, NULL, 10);
     }
     client_die("floor: no Content-Length");
+}
+
+/* One exchange; the whole answer fits in `room` bytes. */
+static inline void floor_get(const struct floor_peer *peer,
+                             const struct floor_link *link, char *in,
+                             size_t room)
+{
+    size_t len = 0;
+    size_t want = 0;
+
+    floor_send(peer, link);
+    while (want == 0 || len < want) {
+        const ssize_t got = floor_read(link, in + len, room - len);
+
+        if (got <= 0)
+            client_die("floor: read");
+        len += (size_t)got;
+        if (want == 0)
+            want = floor_answer_length(in, len);
+    }
+}
+
+/* A time limit on reads, set once, as weir does. */
+static inline void floor_limit_reads(const struct floor_link *link)
+{
+    const struct timeval limit = {30, 0};
+
+    setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
 #endif

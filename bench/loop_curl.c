@@ -1,9 +1,8 @@
 /* libcurl: many easy handles in flight through its multi interface, with
  * curl_multi_socket_action() on epoll, the fastest way that it has. */
-#include <curl/curl.h>
 #include <sys/epoll.h>
 
-#include "client.h"
+#include "curl.h"
 
 enum {
     EVENTS = 256
@@ -19,13 +18,6 @@ struct curl_flight {
     long ended;
     long wanted;
 };
-
-static size_t take(char *bytes, size_t size, size_t count, void *user)
-{
-    (void)bytes;
-    (void)user;
-    return size * count;
-}
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
                      void *known)
@@ -70,13 +62,8 @@ static void take_ended(struct curl_flight *flight)
 
     while ((message = curl_multi_info_read(flight->multi, &left)) != NULL) {
         CURL *easy = message->easy_handle;
-        long status = 0;
 
-        if (message->msg != CURLMSG_DONE || message->data.result != CURLE_OK)
-            client_die("curl: perform");
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        if (status != 200)
-            client_die("curl: status is not 200");
+        curl_client_check(easy, message->data.result);
         curl_multi_remove_handle(flight->multi, easy);
         flight->ended++;
         if (flight->begun < flight->wanted)
@@ -110,46 +97,32 @@ static void run(void *user, long count)
     flight->begun = 0;
     flight->ended = 0;
     flight->wanted = count;
-    for (unsigned i = 0;
-         i < flight->args->in_flight && i < (unsigned long)count; i++)
+    for (unsigned i = 0; i < flight->args->count && i < (unsigned long)count;
+         i++)
         begin(flight, flight->handles[i]);
     while (flight->ended < count)
         turn(flight);
 }
 
-static CURL *new_easy(const struct client_args *args)
-{
-    CURL *easy = curl_easy_init();
-
-    curl_easy_setopt(easy, CURLOPT_URL, args->url);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, 30L);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    if (args->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, args->ca_file);
-    return easy;
-}
-
 int main(int argc, char **argv)
 {
-    const struct client_args args = client_args(argc, argv);
+    const struct client_args args = client_args(argc, argv, 64);
     struct curl_flight flight = {.args = &args, .timeout_ms = -1};
     int exit_code;
 
     curl_global_init(CURL_GLOBAL_ALL);
     flight.epoll = epoll_create1(EPOLL_CLOEXEC);
     flight.multi = curl_multi_init();
-    flight.handles = calloc(args.in_flight, sizeof(CURL *));
+    flight.handles = calloc(args.count, sizeof(CURL *));
     curl_multi_setopt(flight.multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(flight.multi, CURLMOPT_SOCKETDATA, &flight);
     curl_multi_setopt(flight.multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(flight.multi, CURLMOPT_TIMERDATA, &flight);
-    curl_multi_setopt(flight.multi, CURLMOPT_MAXCONNECTS, (long)args.in_flight);
-    for (unsigned i = 0; i < args.in_flight; i++)
-        flight.handles[i] = new_easy(&args);
+    curl_multi_setopt(flight.multi, CURLMOPT_MAXCONNECTS, (long)args.count);
+    for (unsigned i = 0; i < args.count; i++)
+        flight.handles[i] = curl_client_easy(&args);
     exit_code = client_run_many(&args, run, &flight);
-    for (unsigned i = 0; i < args.in_flight; i++)
+    for (unsigned i = 0; i < args.count; i++)
         curl_easy_cleanup(flight.handles[i]);
     curl_multi_cleanup(flight.multi);
     curl_global_cleanup();

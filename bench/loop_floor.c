@@ -85,8 +85,8 @@ static void run(void *user, long count)
     flight->begun = 0;
     flight->ended = 0;
     flight->wanted = count;
-    for (unsigned i = 0;
-         i < flight->args->in_flight && i < (unsigned long)count; i++)
+    for (unsigned i = 0; i < flight->args->count && i < (unsigned long)count;
+         i++)
         send_next(flight, &flight->links[i]);
     while (flight->ended < count) {
         const int ready = epoll_wait(flight->epoll, events, EVENTS, -1);
@@ -99,13 +99,13 @@ static void run(void *user, long count)
 int main(int argc, char **argv)
 {
     static struct floor_flight flight;
-    const struct client_args args = client_args(argc, argv);
+    const struct client_args args = client_args(argc, argv, 64);
 
     flight.args = &args;
     floor_peer_init(&flight.peer, &args);
     flight.epoll = epoll_create1(EPOLL_CLOEXEC);
-    flight.links = calloc(args.in_flight, sizeof *flight.links);
-    for (unsigned i = 0; i < args.in_flight; i++) {
+    flight.links = calloc(args.count, sizeof *flight.links);
+    for (unsigned i = 0; i < args.count; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
                                     .data.ptr = &flight.links[i]};
         struct floor_link *link = &flight.links[i].link;

@@ -5,9 +5,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include <weir/weir.h>
-
-#include "client.h"
+#include "weir.h"
 
 struct weir_flight {
     weir_pool *pool;
@@ -41,10 +39,11 @@ static void on_done(void *user, weir_call *call, weir_response *response,
         client_die(error->message);
     if (weir_response_status(response) != 200)
         client_die("weir: status is not 200");
-    if (++flight->ended == flight->wanted)
-        sem_post(&flight->is_over);
     if (atomic_fetch_add(&flight->begun, 1) < flight->wanted)
         submit(flight);
+    /* Last, since the next run may begin at once. */
+    if (++flight->ended == flight->wanted)
+        sem_post(&flight->is_over);
 }
 
 static void submit(struct weir_flight *flight)
@@ -71,36 +70,56 @@ static void wait_for_end(struct weir_flight *flight)
     }
 }
 
+/* All connections before the first request, as the others have them. */
+static void connect_all(struct weir_flight *flight)
+{
+    const unsigned wanted = flight->args->count;
+    weir_pool_figures figures = {.size = sizeof figures};
+    weir_error err;
+
+    if (weir_pool_warm(flight->pool, flight->args->url, wanted, &err) !=
+        WEIR_OK)
+        client_die(err.message);
+    while (figures.idle < wanted) {
+        struct pollfd waited = {weir_pool_fd(flight->pool), POLLIN, 0};
+
+        poll(&waited, waited.fd >= 0, 10);
+        if (waited.fd >= 0)
+            weir_pool_dispatch(flight->pool, NULL);
+        weir_pool_stats(flight->pool, &figures);
+    }
+    weir_pool_warm(flight->pool, flight->args->url, 0, NULL);
+}
+
 static void run(void *user, long count)
 {
     struct weir_flight *flight = user;
 
-    flight->begun = flight->args->in_flight;
+    flight->begun = flight->args->count;
     flight->ended = 0;
     flight->wanted = count;
-    for (unsigned i = flight->args->in_flight; i > 0 && count > 0; i--, count--)
+    for (unsigned i = flight->args->count; i > 0 && count > 0; i--, count--)
         submit(flight);
     wait_for_end(flight);
 }
 
 int main(int argc, char **argv)
 {
-    const struct client_args args = client_args(argc, argv);
+    const struct client_args args = client_args(argc, argv, 64);
     struct weir_flight flight = {.args = &args};
-    weir_pool_options options;
+    weir_pool_options options = weir_client_options(&args);
     weir_error err;
     int exit_code;
 
-    weir_pool_options_init(&options);
-    options.ca_file = args.ca_file;
     if (getenv("WEIR_EXTERNAL"))
         options.loop = WEIR_LOOP_EXTERNAL;
     sem_init(&flight.is_over, 0, 0);
-    options.max_connections = args.in_flight;
-    options.max_per_host = args.in_flight;
+    options.max_connections = args.count;
+    options.max_per_host = args.count;
     if (weir_pool_open(&options, &flight.pool, &err) != WEIR_OK ||
         weir_request_new("GET", args.url, &flight.request, &err) != WEIR_OK)
         client_die(err.message);
+    connect_all(&flight);
     exit_code = client_run_many(&args, run, &flight);
     weir_request_free(flight.request);
     weir_pool_free(flight.pool);

@@ -21,6 +21,7 @@ enum {
  * the file named by --config, or NULL. */
 int cli_fetch(int argc, char **argv, const char *config);
 int cli_config(int argc, char **argv, const char *config);
+int cli_providers(int argc, char **argv, const char *config);
 int cli_watch(int argc, char **argv, const char *config);
 int cli_bench(int argc, char **argv, const char *config);
 

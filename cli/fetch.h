@@ -134,7 +134,4 @@ void progress_end(void);
 /* Clears the line so that something else may be printed. */
 void progress_hide(void);
 
-/* The -v lines. */
-void fetch_trace(void *user, const weir_trace_event *event);
-
 #endif

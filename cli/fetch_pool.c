@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace.h"
+
 enum {
     REDIRECTS_USUAL = 10
 };
@@ -299,7 +301,7 @@ bool fetch_change_pool(struct fetch_options *options)
     if (options->proxy_user && !add_proxy_user(options))
         return false;
     if (options->verbose)
-        pool->trace = fetch_trace;
+        pool->trace = cli_trace;
     if (options->parallel > (long)pool->max_per_host &&
         options->parallel > (long)pool->max_waiting)
         pool->max_waiting = (unsigned)options->parallel;

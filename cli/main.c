@@ -11,6 +11,7 @@ static const struct command {
     int (*run)(int argc, char **argv, const char *config);
 } commands[] = {
     {"fetch", "fetch URLs through one pool", cli_fetch},
+    {"providers", "which AI provider answers?", cli_providers},
 
     {"watch", "keep services running and healthy", cli_watch},
     {"bench", "measure what the pool is worth", cli_bench},
@@ -25,7 +26,7 @@ static void usage(FILE *out)
 {
     fputs("usage: weir [--config FILE] COMMAND [ARGUMENT...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fputs("\n'weir COMMAND --help' tells more; so does 'man weir-COMMAND'.\n"
           "  --config FILE   settings on top of all other layers\n"
           "  --version       version of the command and of the library\n",

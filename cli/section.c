@@ -33,7 +33,7 @@ static void store(const struct section_key *key, void *target, double number,
         memcpy(member, &place, sizeof place);
         break;
     case SECTION_NODE:
-        memcpy(member, &node, sizeof(void *));
+        *(const weir_node **)(void *)member = node;
         break;
     }
 }
@@ -195,7 +195,8 @@ bool section_load(const weir_settings *settings, const struct section *section,
     weir_error err;
 
     if (section_read(weir_settings_section(settings, section->name),
-                     section->keys, target, &err) == WEIR_OK)
+                     section->keys, target, &err) == WEIR_OK &&
+        (!section->check || section->check(target, &err) == WEIR_OK))
         return true;
     cli_complain("%s", err.message);
     return false;

@@ -32,6 +32,8 @@ struct section {
     const char *name; /* "providers" */
     const struct section_key *keys;
     size_t size; /* of the command's struct */
+    /* Judges what the table cannot, once it is filled; NULL: nothing. */
+    weir_status (*check)(const void *target, weir_error *err);
 };
 
 /* Sections of all commands; NULL ends it. */

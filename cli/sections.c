@@ -3,7 +3,10 @@
 #include "section.h"
 #include "watch/settings.h"
 
+#include "providers/providers.h"
+
 const struct section *const cli_sections[] = {
+    &providers_section,
     &watch_section,
     NULL,
 };

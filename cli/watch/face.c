@@ -125,7 +125,9 @@ static bool open_history(struct ways *ways, const struct face_plan *plan,
 {
     if (!plan->history)
         return true;
-    ways->history = history_open(plan->history, plan->history_days);
+    if (plan->state)
+        ways->history =
+            history_open(plan->state, plan->history, plan->history_days);
     if (ways->history)
         return true;
     err->code = WEIR_E_FILE;

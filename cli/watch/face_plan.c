@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "face_settings.h"
+#include "settings.h"
 
 static char *copy(const char *text)
 {
@@ -43,6 +44,7 @@ bool face_plan_make(struct face_plan *plan, const weir_settings *settings,
     plan->has_control = read.page.control;
     plan->events = copy(read.events.file);
     plan->history = read.events.history[0] ? copy(read.events.history) : NULL;
+    plan->state = watch_settings_state(settings);
     plan->history_days = read.events.history_days;
     take_webhook(plan, &read.events.webhook);
     if (read_secret(read.page.token_file, &plan->page_token, ret_err) &&
@@ -59,6 +61,7 @@ void face_plan_done(struct face_plan *plan)
     free(plan->listen);
     free(plan->page_token);
     free(plan->events);
+    free(plan->state);
     free(plan->history);
     free((char *)plan->webhook.url);
     free((char *)plan->webhook.token);

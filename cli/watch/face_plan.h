@@ -12,6 +12,7 @@ struct face_plan {
     char *page_token;
     bool has_control;
     char *events;
+    char *state; /* folder of the history */
     char *history;
     long history_days;
     struct webhook_options webhook; /* url NULL: none */

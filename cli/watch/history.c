@@ -39,13 +39,13 @@ struct history {
     bool is_losing; /* and has complained about it */
 };
 
-struct history *history_open(const char *name, long days)
+struct history *history_open(const char *folder, const char *name, long days)
 {
     struct history *history = cli_alloc(sizeof *history);
 
     history->days = days;
     history->since_prune = PRUNE_EVERY; /* the first event looks */
-    history->store = store_open(STORE_STATE, name, steps);
+    history->store = store_open_in(folder, name, steps);
     if (history->store) {
         history->insert = store_prepare(
             history->store, "INSERT INTO watch_events (at_ms, event, service, "

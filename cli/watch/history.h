@@ -6,10 +6,9 @@
 
 struct history;
 
-/* Opens the database of that name in the user's folder of states, and makes it
- * if need be.  Events older than `days` go; 0: none.  NULL: it has
- * complained. */
-struct history *history_open(const char *name, long days);
+/* Opens the database of that name in a folder, and makes both if need be.
+ * Events older than `days` go; 0: none.  NULL: it has complained. */
+struct history *history_open(const char *folder, const char *name, long days);
 /* NULL is allowed. */
 void history_close(struct history *history);
 /* A sink's emit; `user` is the history. */

@@ -9,6 +9,7 @@
 #include "event_text.h"
 #include "face_settings.h"
 #include "history.h"
+#include "settings.h"
 #include "stamp.h"
 
 static const char help[] =
@@ -107,11 +108,22 @@ static int show(struct history *history, const struct options *options)
     return is_good && fflush(stdout) == 0 ? EXIT_ALL : EXIT_SOME_FAILED;
 }
 
+static int open_and_show(const weir_settings *settings, const char *name,
+                         const struct options *options)
+{
+    char *folder = watch_settings_state(settings);
+    struct history *history = folder ? history_open(folder, name, 0) : NULL;
+    const int status = history ? show(history, options) : EXIT_SOME_FAILED;
+
+    history_close(history);
+    free(folder);
+    return status;
+}
+
 int watch_history(int argc, char **argv, const char *config)
 {
     struct options options = {0};
     struct watch_face_settings face;
-    struct history *history;
     weir_settings *settings;
     weir_error err;
     int status = parse(argc, argv, &options);
@@ -128,9 +140,7 @@ int watch_history(int argc, char **argv, const char *config)
         cli_complain("watch.events.history is empty: no history is kept");
         status = EXIT_USAGE;
     } else {
-        history = history_open(face.events.history, 0);
-        status = history ? show(history, &options) : EXIT_SOME_FAILED;
-        history_close(history);
+        status = open_and_show(settings, face.events.history, &options);
     }
     weir_settings_free(settings);
     return status;

@@ -1,6 +1,7 @@
 #include "live.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "../table.h"
 #include "event_text.h"
 #include "live_frame.h"
+#include "live_notes.h"
 #include "writing.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -26,6 +28,7 @@ struct live {
     struct live_source source;
     struct watch_loop *loop;
     struct watch_source *watch;
+    struct live_notes *notes;
     int fd; /* the terminal, opened anew so that it need not wait */
     bool in_colour;
     bool is_touched;
@@ -51,15 +54,24 @@ static struct live_size find_size(const struct live *live)
     return (struct live_size){found.ws_col, found.ws_row};
 }
 
+static char *make_frame(const struct live *live, struct live_size size)
+{
+    const struct watch_outlets outlets =
+        live->source.outlets(live->source.user);
+    const struct live_sight sight = {.view =
+                                         live->source.view(live->source.user),
+                                     .recent = live->source.recent,
+                                     .outlets = &outlets,
+                                     .note = live_notes_last(live->notes)};
+
+    return live_frame(&sight, size, live->in_colour);
+}
+
 /* Every line is cleared behind its end, and all below the last: nothing of what
  * stood there stays, and nothing flickers. */
 static void draw(struct live *live)
 {
-    const struct watch_outlets outlets =
-        live->source.outlets(live->source.user);
-    char *frame =
-        live_frame(live->source.view(live->source.user), live->source.recent,
-                   &outlets, live->size, live->in_colour);
+    char *frame = make_frame(live, live->size);
     char *screen = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&screen, &len);
@@ -131,26 +143,24 @@ struct live *live_open(const struct live_source *source,
     fflush(stdout);
     watch_write(live->fd, enter_screen, sizeof enter_screen - 1);
     live->watch = watch_loop_add(loop, &options);
+    live->notes = live_notes_open(loop, &live->is_touched);
     return live;
 }
 
 void live_close(struct live *live)
 {
-    struct live_size all;
-    struct watch_outlets outlets;
     char *frame;
 
     if (!live)
         return;
-    all = (struct live_size){find_size(live).columns, 1000000};
-    outlets = live->source.outlets(live->source.user);
-    frame = live_frame(live->source.view(live->source.user),
-                       live->source.recent, &outlets, all, live->in_colour);
+    frame =
+        make_frame(live, (struct live_size){find_size(live).columns, INT_MAX});
     watch_loop_remove(live->loop, live->watch);
     watch_write(live->fd, leave_screen, sizeof leave_screen - 1);
     close(live->fd);
     fputs(frame, stdout);
     fflush(stdout);
+    live_notes_close(live->notes);
     free(frame);
     free(live);
 }

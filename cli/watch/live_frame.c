@@ -415,9 +415,7 @@ static void write_events(struct frame *frame, const struct watch_recent *recent)
     }
 }
 
-char *live_frame(const struct watch_view *view,
-                 const struct watch_recent *recent,
-                 const struct watch_outlets *outlets, struct live_size size,
+char *live_frame(const struct live_sight *sight, struct live_size size,
                  bool in_colour)
 {
     struct frame frame = {.size = size, .in_colour = in_colour};
@@ -429,13 +427,15 @@ char *live_frame(const struct watch_view *view,
         cli_complain("out of memory");
         exit(EXIT_SOME_FAILED);
     }
-    find_widths(&frame, view);
-    write_head(&frame, view);
-    write_pool(&frame, &view->pool, outlets);
+    find_widths(&frame, sight->view);
+    write_head(&frame, sight->view);
+    write_pool(&frame, &sight->view->pool, sight->outlets);
+    if (sight->note)
+        write_line(&frame, TONE_WARN, "%s", sight->note);
     write_line(&frame, TONE_PLAIN, "%s", "");
     write_titles(&frame);
-    write_services(&frame, view);
-    write_events(&frame, recent);
+    write_services(&frame, sight->view);
+    write_events(&frame, sight->recent);
     if (fclose(frame.out) != 0) {
         cli_complain("out of memory");
         exit(EXIT_SOME_FAILED);

@@ -249,13 +249,16 @@ function showServices(services) {
 
 function applyFilter() {
   const wanted = at("filter").value.trim().toLowerCase();
+  const problemsOnly = at("problems").getAttribute("aria-pressed") === "true";
   let shown = 0;
 
   for (const [name, parts] of rows) {
     const text = `${name} ${parts.badge.textContent} ${parts.word.textContent}`.toLowerCase();
-    parts.row.hidden = !text.includes(wanted);
+    parts.row.hidden = !text.includes(wanted) ||
+      (problemsOnly && ["good", "idle"].includes(parts.row.dataset.tone));
     shown += !parts.row.hidden;
   }
+  write(at("none"), problemsOnly && !wanted ? "No service has a problem." : "No service matches.");
   at("none").hidden = shown > 0 || rows.size === 0;
 }
 
@@ -539,6 +542,12 @@ async function press(name, button) {
 /* --- wiring -------------------------------------------------------------- */
 
 at("filter").addEventListener("input", applyFilter);
+at("problems").addEventListener("click", () => {
+  const isOn = at("problems").getAttribute("aria-pressed") === "true";
+
+  mark(at("problems"), "aria-pressed", String(!isOn));
+  applyFilter();
+});
 at("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   token = at("token").value.trim();

@@ -7,5 +7,8 @@
 
 /* false: that cannot be known, as of a peer in another network namespace. */
 bool page_peer_user(int fd, uid_t *ret_user);
+/* The same by the kernel's table alone, which is there when its answers are
+ * not. */
+bool page_peer_search(int fd, uid_t *ret_user);
 
 #endif

@@ -19,7 +19,8 @@ static const struct section_key keys[] = {
     {.name = NULL},
 };
 
-const struct section watch_section = {"watch", keys, sizeof(struct watch_keys)};
+const struct section watch_section = {
+    .name = "watch", .keys = keys, .size = sizeof(struct watch_keys)};
 
 static char *state_of(const struct watch_keys *values)
 {
@@ -36,6 +37,14 @@ static char *control_of(const struct watch_keys *values, const char *state)
     if (runtime && *runtime == '/')
         return cli_format("%s/weir/watch.sock", runtime);
     return cli_format("%s/watch.sock", state);
+}
+
+char *watch_settings_state(const weir_settings *settings)
+{
+    struct watch_keys values;
+
+    return section_load(settings, &watch_section, &values) ? state_of(&values)
+                                                           : NULL;
 }
 
 char *watch_settings_control(const weir_settings *settings)

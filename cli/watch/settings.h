@@ -67,6 +67,9 @@ void watch_service_settings_free(struct watch_service_settings *service);
  * supervisor; to free.  NULL: it has complained. */
 char *watch_settings_control(const weir_settings *settings);
 
+/* Likewise the folder of the state. */
+char *watch_settings_state(const weir_settings *settings);
+
 bool watch_service_accepts(const struct watch_service_settings *service,
                            int status);
 

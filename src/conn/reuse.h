@@ -21,7 +21,10 @@ struct wr_verdict {
     uint64_t keep_ns;         /* how long the peer keeps it; WR_NEVER = open */
 };
 
-struct wr_verdict wr_judge(const struct wr_exchange *ex,
-                           const struct wr_conn *conn);
+/* Session tickets that have come with the response are worked off. */
+struct wr_verdict wr_judge(const struct wr_exchange *ex, struct wr_conn *conn);
+/* Why a connection is closed whose peek found something else than nothing;
+ * error: errno behind it. */
+weir_close_reason wr_judge_idle(enum wr_io found, int error);
 
 #endif

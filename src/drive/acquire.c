@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "conn/reuse.h"
 #include "drive/dialing.h"
 #include "drive/follow.h"
 #include "drive/keeper.h"
@@ -296,16 +297,17 @@ bool wr_is_alive_locked(struct weir_pool *pool, struct wr_conn *conn,
 
     if (!wr_has_moved_locked(pool, conn)) {
         enum wr_io io;
+        int error;
 
         if (wr_left(now_ns, since_ns) < pool->validate_ns)
             return true;
         pthread_mutex_unlock(&pool->lock);
         io = wr_transport_peek(&conn->io);
+        error = errno;
         pthread_mutex_lock(&pool->lock);
         if (io == WR_IO_AGAIN)
             return true;
-        reason = io == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA
-                                : WEIR_CLOSE_PEER_CLOSED;
+        reason = wr_judge_idle(io, error);
     }
     wr_core_release(pool->core, conn->id, now_ns, false, reason, WR_NEVER);
     wr_settle_if_needed_locked(pool);

@@ -1,9 +1,11 @@
 /* A call on its way through its loop: the exchange, taken forward by what the
  * poller tells.  Everything here runs on the loop, without the lock. */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "conn/reuse.h"
 #include "drive/acquire.h"
 #include "drive/call_transfer.h"
 #include "drive/dialing.h"
@@ -234,8 +236,7 @@ static void look_behind(struct weir_call *call, struct wr_verdict *verdict)
     if (found == WR_IO_AGAIN)
         return;
     verdict->is_reusable = false;
-    verdict->reason =
-        found == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA : WEIR_CLOSE_PEER_CLOSED;
+    verdict->reason = wr_judge_idle(found, errno);
 }
 
 static void finish(struct wr_loop *loop, struct weir_call *call)
@@ -290,7 +291,9 @@ static void settle(struct wr_loop *loop, struct weir_call *call,
     }
 }
 
-/* The connection is there: sends.  Nothing can have come yet. */
+/* The connection is there: sends.  No response can have come yet; but what the
+ * poller has told of while the connection was between hands (a ticket) nobody
+ * has looked at, so it must tell again of what is there. */
 static void begin(struct wr_loop *loop, struct weir_call *call)
 {
     struct weir_response *response = call->response;
@@ -300,6 +303,8 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
     err.stage = WEIR_STAGE_NONE;
     call->hold_ns = 0;
     call->is_dry = true;
+    wr_poller_rearm(loop->poller, wr_slot_data(loop, response->conn->slot),
+                    POLLIN);
     call->has_hung_up = false;
     call->is_send_over = false;
     call->heard_ns = loop->now_ns;

@@ -1,9 +1,11 @@
 #include "drive/keeper.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "conn/reuse.h"
 #include "drive/follow.h"
 #include "net/clock.h"
 
@@ -172,17 +174,18 @@ void wr_keeper_look(struct wr_loop *loop, uint64_t slot_data)
     const uint32_t index = (uint32_t)slot_data;
     struct wr_conn *conn;
     enum wr_io io;
+    int error;
 
     pthread_mutex_lock(&pool->lock);
     conn =
         wr_slot_data(loop, index) == slot_data ? loop->slots[index].conn : NULL;
     if (conn && wr_core_is_idle(pool->core, conn->id)) {
         io = wr_transport_peek(&conn->io);
+        error = errno;
         wr_poller_rearm(loop->poller, slot_data, POLLIN);
         if (io != WR_IO_AGAIN) {
             wr_core_lost(pool->core, conn->id, loop->now_ns,
-                         io == WR_IO_OK ? WEIR_CLOSE_UNEXPECTED_DATA
-                                        : WEIR_CLOSE_PEER_CLOSED);
+                         wr_judge_idle(io, error));
             wr_settle_locked(pool);
         }
     }

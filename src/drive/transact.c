@@ -115,6 +115,7 @@ enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
     if (io == WR_IO_ERROR && tls_error[0] && !wr_tls_was_cut(transport->tls)) {
         wr_error_set(err, WEIR_E_TLS, "TLS with %s: %s",
                      response->conn->target->origin, tls_error);
+        err->tls_code = wr_tls_error_code(transport->tls);
         return WR_STEP_ERROR;
     }
     step = wr_exchange_ended(&response->exchange, io == WR_IO_EOF, err);
@@ -137,8 +138,9 @@ bool wr_is_stale(const struct weir_response *response,
 {
     const struct wr_exchange *ex = &response->exchange;
 
-    return status == WEIR_E_RESET && response->has_rested &&
-           !ex->has_received &&
+    /* An alert in place of a response ends a connection as a close does. */
+    return (status == WEIR_E_RESET || status == WEIR_E_TLS) &&
+           response->has_rested && !ex->has_received &&
            (wr_request_is_repeatable(request) || !ex->has_sent_any) &&
            wr_source_can_begin(&request->body);
 }

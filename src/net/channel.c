@@ -40,6 +40,9 @@ static ares_ssize_t receive(ares_socket_t fd, void *buf, size_t cap, int flags,
     return recvfrom(fd, buf, cap, flags, addr, len);
 }
 
+/* Over UDP a refusal is that of an earlier question on the same socket, the one
+ * for the other address family.  Were it taken for this one's, that one would
+ * wait for an answer until its time is over. */
 static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *iov,
                                 int count, void *user)
 {
@@ -47,9 +50,12 @@ static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *iov,
         .msg_iov = (struct iovec *)(uintptr_t)iov,
         .msg_iovlen = (size_t)count,
     };
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 
     (void)user;
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
+    if (sent < 0 && errno == ECONNREFUSED)
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    return sent;
 }
 
 static void set_functions(ares_channel ares)
@@ -92,6 +98,47 @@ static void on_socket_state(void *user, ares_socket_t fd, int readable,
     channel->sockets[i] = (struct pollfd){fd, events, 0};
 }
 
+/* c-ares before 1.20 waits 5 s for an answer before it asks again: half of what
+ * a dial may take, for one datagram lost.  What resolv.conf says stands. */
+#if ARES_VERSION < 0x011400
+#define OLD_WAIT_MS 5000
+#define WAIT_MS 2000
+
+static bool has_old_wait(ares_channel ares)
+{
+    struct ares_options options;
+    int mask;
+    bool is_old;
+
+    if (ares_save_options(ares, &options, &mask) != ARES_SUCCESS)
+        return false;
+    is_old = options.timeout == OLD_WAIT_MS;
+    ares_destroy_options(&options);
+    return is_old;
+}
+
+static int init_channel(ares_channel *ret_ares, struct ares_options *options,
+                        int mask)
+{
+    const int status = ares_init_options(ret_ares, options, mask);
+
+    if (status != ARES_SUCCESS || !has_old_wait(*ret_ares))
+        return status;
+    ares_destroy(*ret_ares);
+    options->timeout = WAIT_MS;
+    return ares_init_options(ret_ares, options, mask | ARES_OPT_TIMEOUTMS);
+}
+
+#else
+
+static int init_channel(ares_channel *ret_ares, struct ares_options *options,
+                        int mask)
+{
+    return ares_init_options(ret_ares, options, mask);
+}
+
+#endif
+
 static void init_library(void)
 {
     ares_library_init(ARES_LIB_INIT_ALL);
@@ -115,7 +162,7 @@ int wr_channel_new(const char *servers, uint64_t now_ns,
     mask |= ARES_OPT_QUERY_CACHE; /* max TTL 0 = off: the cache is ours */
 #endif
     pthread_once(&once, init_library);
-    status = ares_init_options(&channel->ares, &options, mask);
+    status = init_channel(&channel->ares, &options, mask);
     if (status != ARES_SUCCESS) {
         wr_free(channel);
         return status;

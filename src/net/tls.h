@@ -27,7 +27,7 @@
 enum {
     WR_DIGEST_LEN = 32,
     WR_TLS_TEXT = 64,
-    WR_TLS_ERROR_TEXT = 128
+    WR_TLS_ERROR_TEXT = 192
 };
 
 struct wr_tls_options {
@@ -79,7 +79,8 @@ struct wr_tls_stream *wr_tls_stream_new_over(struct wr_tls_context *context,
 /* Takes the handshake forward without ever waiting.
  * WAIT: *ret_waits says for what.  ERROR: WEIR_E_TLS_VERIFY with
  * X509_V_ERR_… as tls_code and the text, e.g. "TLS with example.org:
- * certificate has expired"; WEIR_E_TLS; WEIR_E_RESET if the peer went away. */
+ * certificate has expired (it ended on 2026-11-27 13:00:00 UTC)"; WEIR_E_TLS;
+ * WEIR_E_RESET if the peer went away. */
 enum wr_step wr_tls_handshake(struct wr_tls_stream *stream,
                               struct wr_waits *ret_waits, weir_error *ret_err);
 bool wr_tls_is_resumed(const struct wr_tls_stream *stream);
@@ -124,6 +125,8 @@ bool wr_tls_was_cut(const struct wr_tls_stream *stream);
  * holds any.  Returns buf. */
 const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
                               size_t cap);
+/* OpenSSL's code of that failure, 0 if it is not one of OpenSSL's. */
+unsigned long wr_tls_error_code(const struct wr_tls_stream *stream);
 /* Gives back the record buffers, 49 KB, until the next read or write makes them
  * anew; a peek that had to does the same again.  For a connection that rests
  * for longer: two frees and two allocations are too much for every exchange.

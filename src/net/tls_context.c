@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "net/tls_inner.h"
 
-/* One receive takes a burst of two full records. */
 enum {
-    READ_BUFFER_BYTES = 32 * 1024
+    /* One receive takes a burst of two full records. */
+    READ_BUFFER_BYTES = 32 * 1024,
+    /* 112 bits: RSA of 2048, no SHA-1 (NIST SP 800-131A). */
+    SECURITY_LEVEL = 2,
 };
 
 void wr_tls_clear_errors(void)
@@ -22,7 +24,9 @@ const char *wr_tls_describe(unsigned long code, char *buf, size_t cap)
 {
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
-    if (code && ERR_SYSTEM_ERROR(code))
+    if (wr_tls_alert(code))
+        snprintf(buf, cap, "the peer says: %s", wr_tls_alert(code));
+    else if (code && ERR_SYSTEM_ERROR(code))
         wr_system_text(ERR_GET_REASON(code), buf, cap);
     else if (reason)
         snprintf(buf, cap, "%s", reason);
@@ -117,6 +121,19 @@ static weir_status load_cas(SSL_CTX *ctx, const struct wr_tls_options *options,
     return WEIR_OK;
 }
 
+/* A chain is worth what its weakest key and digest are, so these are not left
+ * to the system's openssl.cnf or to how OpenSSL was built. */
+static void set_verify(SSL_CTX *ctx, bool verify)
+{
+    if (!verify) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+        return;
+    }
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, wr_tls_on_verify);
+    if (SSL_CTX_get_security_level(ctx) < SECURITY_LEVEL)
+        SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
+}
+
 static weir_status configure(SSL_CTX *ctx, const struct wr_tls_options *options,
                              weir_error *err)
 {
@@ -135,8 +152,8 @@ static weir_status configure(SSL_CTX *ctx, const struct wr_tls_options *options,
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
                                             SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, wr_tls_on_new_session);
-    SSL_CTX_set_verify(ctx, options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
-                       NULL);
+    SSL_CTX_set_client_cert_cb(ctx, wr_tls_on_wanted);
+    set_verify(ctx, options->verify);
     if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof alpn - 1) != 0)
         return wr_error_no_memory(err);
     return set_version(ctx, options->min_version, err);

@@ -45,9 +45,10 @@ static struct wr_node *find_child(const struct wr_node *mapping,
     return NULL;
 }
 
-static void make_odd(struct wr_node *node, const struct wr_place *place,
-                     const char *oddity)
+static void make_odd(struct wr_node *node, const struct wr_node *key,
+                     const struct wr_place *place, const char *oddity)
 {
+    node->key = key;
     STAILQ_INIT(&node->children);
     node->kind = WR_NODE_SCALAR;
     node->place = *place;
@@ -75,7 +76,7 @@ static weir_status tidy_children(struct wr_tree *tree, struct wr_node *into,
             status = WEIR_E_LIMIT;
         first = status == WEIR_OK && key ? find_child(into, key) : NULL;
         if (first) {
-            make_odd(first, &child->place, twice);
+            make_odd(first, key, &child->place, twice);
             continue;
         }
         if (status == WEIR_OK)
@@ -115,16 +116,17 @@ static weir_status take_odd(struct wr_others *others, const struct wr_node *key,
                             const struct wr_node *value, const char *oddity)
 {
     struct wr_node *old = find_child(others->root, key);
-    struct wr_node *name;
     struct wr_node *odd;
+    const struct wr_node *name = wr_tree_add(&others->tree, WR_NODE_SCALAR,
+                                             &key->place, key->text, key->len);
 
+    if (!name)
+        return WEIR_E_NO_MEMORY;
     if (old) {
-        make_odd(old, &value->place, oddity);
+        make_odd(old, name, &value->place, oddity);
         return WEIR_OK;
     }
-    name = wr_tree_add(&others->tree, WR_NODE_SCALAR, &key->place, key->text,
-                       key->len);
-    if (!name || add_odd(&others->tree, value, oddity, &odd) != WEIR_OK)
+    if (add_odd(&others->tree, value, oddity, &odd) != WEIR_OK)
         return WEIR_E_NO_MEMORY;
     wr_node_append(others->root, name, odd);
     return WEIR_OK;

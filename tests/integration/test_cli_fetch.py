@@ -295,7 +295,11 @@ class Many(Case):
         self.assertLessEqual(most, 4)
         self.assertLessEqual(server.connections, 4)
 
-    def test_an_interrupt_ends_all_of_them(self):
+    def test_a_signal_ends_all_of_them(self):
+        for which in (signal.SIGINT, signal.SIGTERM):
+            self.assert_ended_by(which)
+
+    def assert_ended_by(self, which):
         asked = threading.Semaphore(0)
         ended = threading.Event()
 
@@ -310,10 +314,10 @@ class Many(Case):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(3):
             self.assertTrue(asked.acquire(timeout=20))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(which)
         _, errors = process.communicate(timeout=20)
         ended.set()
-        self.assertEqual(process.returncode, 130)
+        self.assertEqual(process.returncode, 128 + which)
         self.assertEqual(errors.count(b"the pool was closed"), 3)
 
     def test_input_objects(self):

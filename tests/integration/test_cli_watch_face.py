@@ -353,7 +353,7 @@ class Terminal(FaceCase):
         self.resize(120, 30)
         process = subprocess.Popen(
             [WEIR, "--config", self.save(), "watch"], stdin=slave, stdout=slave,
-            stderr=subprocess.DEVNULL, cwd=self.folder,
+            stderr=slave, cwd=self.folder,
             env={**self.environment(), "TERM": "xterm", **environment})
         os.close(slave)
         self.supervisors.append(process)
@@ -404,6 +404,19 @@ class Terminal(FaceCase):
         self.service("api")
         self.begin()
         self.read_until(rb"\x1b\[32mRUNNING\x1b\[0m")
+
+    def test_complaints_stay_to_be_read(self):
+        """They would be painted over: they are in the table, and stand behind
+        it at the end."""
+        self.service("api")
+        self.settings["events"]["file"] = "/dev/full"
+        process = self.begin(NO_COLOR="1")
+        self.read_until(rb"\x1b\[H[^\x1b]*1 of 1 healthy.*?"
+                        rb"weir: watch: events to /dev/full: No space")
+        process.send_signal(signal.SIGTERM)
+        self.read_until(rb"\x1b\[\?1049l.*STOPPED.*"
+                        rb"\r\nweir: watch: events to /dev/full: No space")
+        self.assertEqual(process.wait(timeout=30), 128 + signal.SIGTERM)
 
     def test_a_terminal_that_is_stopped_stops_nothing(self):
         """Nobody reads: the supervisor goes on."""

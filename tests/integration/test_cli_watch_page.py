@@ -80,12 +80,18 @@ class Page(FaceCase):
                      ".includes('health fail')")
         self.assertIn("api: ", browser.wait(
             "return document.querySelector('#said').textContent"))
+        browser.run("document.querySelector('#problems').click()")
+        browser.wait("return [...document.querySelectorAll('#rows tr')]"
+                     ".filter((row) => !row.hidden)"
+                     ".map((row) => row.dataset.name).join() === 'api'")
         self.assertIn("status 500", browser.wait(
             "return document.querySelector('tr[data-name=api] .error .text')"
             ".textContent"))
         self.assertEqual(browser.run(TONE % "worker"), "good")
         self.unmark("api.sick")
         self.wait_tone("api", "good")
+        browser.wait("return document.querySelector('#none').textContent"
+                     " === 'No service has a problem.'")
         browser.wait(VERDICT + " === 'good'")
         self.assertNotEqual(pid, browser.run(
             "return document.querySelector('tr[data-name=api] .about span')"

@@ -15,6 +15,11 @@ enum {
     PATH_BYTES = 512
 };
 
+/* Members that many specs share. */
+#define DAYS(begin, end) .begins_days = (begin), .ends_days = (end)
+#define CA .is_ca = true, DAYS(-2, 30)
+#define BY_CA .issuer = "ca", DAYS(-2, 30)
+
 /* OpenSSL is not built with the thread sanitizer, which so cannot see what
  * orders its threads' use of a shared certificate.  Our own code is watched as
  * before, callbacks from OpenSSL included. */
@@ -109,6 +114,32 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
     return ok || complain(value);
 }
 
+/* OpenSSL's own texts end at a NUL, so this name is put together by hand. */
+static bool add_nul_name(X509 *cert, const char *text)
+{
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *value = ASN1_IA5STRING_new();
+    char bytes[64];
+    const size_t len = strlen(text);
+    bool ok = names && name && value && len < sizeof bytes;
+
+    for (size_t i = 0; ok && i < len; i++)
+        bytes[i] = (char)(text[i] == '|' ? '\0' : text[i]);
+    ok = ok && ASN1_STRING_set(value, bytes, (int)len) == 1;
+    if (ok)
+        GENERAL_NAME_set0_value(name, GEN_DNS, value);
+    else
+        ASN1_IA5STRING_free(value);
+    ok = ok && sk_GENERAL_NAME_push(names, name) > 0;
+    if (!ok)
+        GENERAL_NAME_free(name);
+    ok = ok && X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0,
+                                 X509V3_ADD_DEFAULT) == 1;
+    GENERAL_NAMES_free(names);
+    return ok || complain(text);
+}
+
 static bool add_extensions(X509 *cert, X509 *issuer,
                            const struct certs_spec *spec)
 {
@@ -126,6 +157,8 @@ static bool add_extensions(X509 *cert, X509 *issuer,
                        spec->issuer ? "keyid:always" : "keyid"))
         return false;
     if (!spec->is_ca && !add_extension(cert, issuer, NID_ext_key_usage, usage))
+        return false;
+    if (spec->nul_name && !add_nul_name(cert, spec->nul_name))
         return false;
     return !spec->alt_names ||
            add_extension(cert, issuer, NID_subject_alt_name, spec->alt_names);
@@ -153,17 +186,39 @@ static bool fill_in(X509 *cert, EVP_PKEY *key, const struct certs_spec *spec,
     return ok ? add_extensions(cert, issuer, spec) : complain(spec->name);
 }
 
+/* Behind its own certificate, that of its issuer, for a server to send. */
+static bool append_chain(const char *folder, const struct certs_spec *spec)
+{
+    X509 *next = spec->chain ? read_certificate(folder, spec->chain) : NULL;
+    FILE *file = next ? open_file(folder, spec->name, ".pem", "a") : NULL;
+    const bool ok = file && PEM_write_X509(file, next) == 1;
+
+    if (file)
+        fclose(file);
+    X509_free(next);
+    return ok || !spec->chain;
+}
+
+static bool sign(X509 *cert, EVP_PKEY *signer, const char *digest)
+{
+    const EVP_MD *md = EVP_get_digestbyname(digest ? digest : "SHA256");
+
+    return md && X509_sign(cert, signer, md) > 0;
+}
+
 bool certs_make(const char *folder, const struct certs_spec *spec)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key =
+        spec->rsa_bits ? EVP_RSA_gen(spec->rsa_bits) : EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     X509 *issuer = spec->issuer ? read_certificate(folder, spec->issuer) : cert;
     EVP_PKEY *signer = spec->issuer ? read_key(folder, spec->issuer) : key;
     bool ok = key && cert && issuer && signer;
 
     ok = ok && fill_in(cert, key, spec, issuer) &&
-         X509_sign(cert, signer, EVP_sha256()) &&
+         sign(cert, signer, spec->digest) &&
          write_certificate(folder, spec->name, cert) &&
+         append_chain(folder, spec) &&
          write_key(folder, spec->name, ".key", "w", key, NULL);
     if (spec->issuer) {
         X509_free(issuer);
@@ -216,17 +271,23 @@ static bool make_all(const char *folder)
     static const char names[] = "DNS:localhost,DNS:example.test,"
                                 "DNS:*.wild.test,IP:127.0.0.1,IP:::1";
     static const struct certs_spec specs[] = {
-        {"ca", "weir test CA", NULL, NULL, true, false, -2, 30},
-        {"other-ca", "another test CA", NULL, NULL, true, false, -2, 30},
-        {"server", NULL, names, "ca", false, false, -2, 30},
-        {"wrong-name", NULL, "DNS:other.test", "ca", false, false, -2, 30},
-        {"cn-only", "localhost", NULL, "ca", false, false, -2, 30},
-        {"partial", NULL, "DNS:loc*host", "ca", false, false, -2, 30},
-        {"expired", NULL, names, "ca", false, false, -2, -1},
-        {"future", NULL, names, "ca", false, false, 1, 30},
-        {"self-signed", NULL, names, NULL, false, false, -2, 30},
-        {"client", "weir client", NULL, "ca", false, true, -2, 30},
-        {"other-client", NULL, NULL, "other-ca", false, true, -2, 30},
+        {.name = "ca", .common_name = "weir test CA", CA},
+        {.name = "other-ca", .common_name = "another test CA", CA},
+        {.name = "server", .alt_names = names, BY_CA},
+        {.name = "wrong-name", .alt_names = "DNS:other.test", BY_CA},
+        {.name = "cn-only", .common_name = "localhost", BY_CA},
+        {.name = "partial", .alt_names = "DNS:loc*host", BY_CA},
+        {.name = "expired", .alt_names = names, .issuer = "ca", DAYS(-2, -1)},
+        {.name = "future", .alt_names = names, .issuer = "ca", DAYS(1, 30)},
+        {.name = "self-signed", .alt_names = names, DAYS(-2, 30)},
+        {.name = "client",
+         .common_name = "weir client",
+         .is_client = true,
+         BY_CA},
+        {.name = "other-client",
+         .issuer = "other-ca",
+         .is_client = true,
+         DAYS(-2, 30)},
     };
 
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {

@@ -1,7 +1,8 @@
 /* Certificates for tests, made at run time, as PEM files in a folder.
  *
- * Every certificate NAME becomes NAME.pem and its key NAME.key (EC P-256, no
- * pass phrase).  Functions return false, or NULL, after printing why. */
+ * Every certificate NAME becomes NAME.pem and its key NAME.key (EC P-256 unless
+ * told otherwise, no pass phrase).  Functions return false, or NULL, after
+ * printing why. */
 #ifndef TEST_CERTS_H
 #define TEST_CERTS_H
 
@@ -14,9 +15,14 @@ struct certs_spec {
     const char *alt_names;   /* "DNS:example.test,IP:127.0.0.1"; NULL = none */
     const char *issuer;      /* name of a CA made before; NULL = itself */
     bool is_ca;
-    bool is_client;  /* for client authentication, not for a server */
-    int begins_days; /* from now; usually below 0 */
-    int ends_days;   /* from now */
+    bool is_client;       /* for client authentication, not for a server */
+    int begins_days;      /* from now; usually below 0 */
+    int ends_days;        /* from now */
+    unsigned rsa_bits;    /* of an RSA key; 0 = EC P-256 */
+    const char *digest;   /* of the signature, "SHA1"; NULL = SHA256 */
+    const char *chain;    /* name of a certificate that follows in the file */
+    const char *nul_name; /* DNS name in which '|' stands for a NUL byte, the
+                           * one alternative name; NULL = none */
 };
 
 /* Makes one certificate. */

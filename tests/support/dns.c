@@ -155,9 +155,49 @@ static unsigned put_answers(struct dns_server *server, struct message *reply,
     return count;
 }
 
-/* A reply to one question (RFC 1035 section 4.1). */
-static void answer(struct dns_server *server, const struct message *query,
-                   struct message *reply)
+/* One record that no parser should follow. */
+static unsigned put_malformed(struct message *reply, int code, unsigned type)
+{
+    const size_t pointer = 0xc000 | reply->len;
+
+    put16(reply, code == DNS_LOOP ? (unsigned)pointer : 0xc00c);
+    put16(reply, type);
+    put16(reply, 1);
+    put16(reply, 0);
+    put16(reply, 60);
+    put16(reply, code == DNS_OVERLONG ? 0xffff : 4);
+    put(reply, "\x7f\0\0\x42", 4);
+    return 1;
+}
+
+/* What somebody would send who guesses: the answer 127.0.0.66, with another
+ * number, and to another name. */
+static void forge(struct dns_server *server, const struct message *query,
+                  const struct sockaddr_in *peer)
+{
+    static const unsigned char evil[] = {127, 0, 0, 66};
+
+    for (int kind = 0; kind < 2; kind++) {
+        struct message lie = *query;
+
+        lie.len = read_name(query, (char[NAME_BYTES]){0}) + 4;
+        lie.bytes[2] = 0x81;
+        lie.bytes[3] = 0x80;
+        memset(lie.bytes + 6, 0, 6);
+        lie.bytes[7] = 1;
+        if (kind == 0)
+            lie.bytes[0] ^= 0x55;
+        else
+            lie.bytes[13] ^= 1; /* the first letter of the name */
+        put_record(&lie, NULL, TYPE_A, 60, evil, sizeof evil);
+        sendto(server->udp, lie.bytes, lie.len, MSG_NOSIGNAL,
+               (const struct sockaddr *)peer, sizeof *peer);
+    }
+}
+
+/* A reply to one question (RFC 1035 section 4.1).  Returns the code. */
+static int answer(struct dns_server *server, const struct message *query,
+                  struct message *reply)
 {
     char name[NAME_BYTES];
     const size_t at = read_name(query, name);
@@ -167,7 +207,7 @@ static void answer(struct dns_server *server, const struct message *query,
 
     reply->len = 0;
     if (!at)
-        return;
+        return code;
     put(reply, query->bytes, 2);
     put16(reply, 0x8180 | (code == DNS_TRUNCATED ? 0x0200 : 0) |
                      (code < 16 ? (unsigned)code : 0));
@@ -176,12 +216,15 @@ static void answer(struct dns_server *server, const struct message *query,
     put16(reply, 0);
     put16(reply, 0);
     put(reply, query->bytes + 12, at + 4 - 12);
-    if (code == DNS_NOERROR)
+    if (code == DNS_NOERROR || code == DNS_OUTRUN)
         count = put_answers(server, reply, record, NULL, query->bytes[at + 1]);
     if (code == DNS_GARBAGE)
         count = 3;
+    if (code == DNS_LOOP || code == DNS_OVERLONG)
+        count = put_malformed(reply, code, query->bytes[at + 1]);
     reply->bytes[6] = (unsigned char)(count >> 8);
     reply->bytes[7] = (unsigned char)count;
+    return code;
 }
 
 static void serve_one(struct dns_server *server)
@@ -189,6 +232,7 @@ static void serve_one(struct dns_server *server)
     struct sockaddr_in peer;
     socklen_t peer_len = sizeof peer;
     struct message query, reply;
+    int code;
     const ssize_t got = recvfrom(server->udp, query.bytes, sizeof query.bytes,
                                  0, (struct sockaddr *)&peer, &peer_len);
 
@@ -197,9 +241,11 @@ static void serve_one(struct dns_server *server)
     query.len = (size_t)got;
     pthread_mutex_lock(&server->lock);
     server->queries++;
-    answer(server, &query, &reply);
+    code = answer(server, &query, &reply);
     pthread_mutex_unlock(&server->lock);
-    if (reply.len)
+    if (code == DNS_FORGED || code == DNS_OUTRUN)
+        forge(server, &query, &peer);
+    if (reply.len && code != DNS_FORGED)
         sendto(server->udp, reply.bytes, reply.len, MSG_NOSIGNAL,
                (const struct sockaddr *)&peer, peer_len);
 }
@@ -267,6 +313,11 @@ const char *dns_address(const struct dns_server *server)
     return server->address;
 }
 
+unsigned short dns_port(const struct dns_server *server)
+{
+    return (unsigned short)atoi(strchr(server->address, ':') + 1);
+}
+
 /* The record of a name, emptied; a new one if need be. */
 static struct record *get_record(struct dns_server *server, const char *name)
 {
@@ -310,8 +361,13 @@ void dns_answer(struct dns_server *server, const char *name, const char *csv,
 
 void dns_fail(struct dns_server *server, const char *name, int code)
 {
+    struct record *record;
+
     pthread_mutex_lock(&server->lock);
-    get_record(server, name)->code = code;
+    record = find(server, name);
+    if (!record)
+        record = get_record(server, name);
+    record->code = code;
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -13,6 +13,11 @@ enum {
     /* no codes of DNS, but faults: */
     DNS_TRUNCATED = 100, /* the TC bit and no answer: "ask again over TCP" */
     DNS_GARBAGE = 101,   /* a message that ends in its middle */
+    /* and lies: */
+    DNS_FORGED = 102,   /* only answers to other questions than were asked */
+    DNS_OUTRUN = 103,   /* such answers first, then the true one */
+    DNS_LOOP = 104,     /* a name that is a pointer to itself */
+    DNS_OVERLONG = 105, /* a record that is longer than the message */
 };
 
 struct dns_server;
@@ -23,12 +28,14 @@ struct dns_server *dns_start(void);
 void dns_stop(struct dns_server *server);
 /* "127.0.0.1:PORT", for c-ares; lent. */
 const char *dns_address(const struct dns_server *server);
+unsigned short dns_port(const struct dns_server *server);
 /* Answers `name` with the addresses of both families in `csv`
  * ("192.0.2.1,2001:db8::1", at most 32) and the TTL in seconds; again: in place
  * of what was set. */
 void dns_answer(struct dns_server *server, const char *name, const char *csv,
                 unsigned ttl);
-/* Fails `name` with one of the codes above. */
+/* Fails `name` with one of the codes above; what was set as its answer stays,
+ * for those that tell it. */
 void dns_fail(struct dns_server *server, const char *name, int code);
 /* `name` is an alias of `target`, whose answer follows in the same message. */
 void dns_alias(struct dns_server *server, const char *name, const char *target,

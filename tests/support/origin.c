@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "certs.h"
 #include "origin_inner.h"
 
 enum {
@@ -128,32 +127,6 @@ static void *accept_all(void *user)
 
 /* --- start --------------------------------------------------------------- */
 
-static bool set_up_tls(struct origin *origin)
-{
-    const struct origin_options *options = &origin->options;
-    const char *name = options->cert ? options->cert : "server";
-    char file[64];
-    char path[512];
-    SSL_CTX *ctx;
-
-    if (!options->certs)
-        return true;
-    origin->ctx = ctx = SSL_CTX_new(TLS_server_method());
-    if (!ctx)
-        return false;
-    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"origin", 6);
-    if (options->tls_max_version)
-        SSL_CTX_set_max_proto_version(ctx, options->tls_max_version);
-    snprintf(file, sizeof file, "%s.pem", name);
-    if (SSL_CTX_use_certificate_chain_file(
-            ctx, certs_path(options->certs, file, path, sizeof path)) != 1)
-        return false;
-    snprintf(file, sizeof file, "%s.key", name);
-    return SSL_CTX_use_PrivateKey_file(
-               ctx, certs_path(options->certs, file, path, sizeof path),
-               SSL_FILETYPE_PEM) == 1;
-}
-
 /* The address of a listener to be; returns its length. */
 static socklen_t make_address(struct origin *origin,
                               struct sockaddr_storage *addr)
@@ -179,7 +152,9 @@ static socklen_t make_address(struct origin *origin,
     case ORIGIN_IPV4:
         break;
     }
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4.sin_addr.s_addr = origin->options.address
+                             ? inet_addr(origin->options.address)
+                             : htonl(INADDR_LOOPBACK);
     memcpy(addr, &v4, sizeof v4);
     return sizeof v4;
 }
@@ -226,8 +201,13 @@ static bool set_up(struct origin *origin)
         origin->options.listeners ? origin->options.listeners : 1;
 
     origin->wake_fd = eventfd(0, EFD_CLOEXEC);
-    if (origin->wake_fd < 0 || !set_up_tls(origin))
+    if (origin->wake_fd < 0)
         return false;
+    if (origin->options.certs) {
+        origin->ctx = origin_new_ctx(&origin->options, origin->options.cert);
+        if (!origin->ctx)
+            return false;
+    }
     for (unsigned i = 0; i < count; i++) {
         if (!open_listener(origin))
             return false;
@@ -409,8 +389,9 @@ const char *origin_url_of(struct origin *origin, const char *host,
 
     if (!text)
         origin_die("memory");
-    snprintf(text->bytes, size, "%s://%s:%u%s", origin->ctx ? "https" : "http",
-             host, origin->folder[0] ? 80u : origin->ports[0], path);
+    snprintf(text->bytes, size, "%s://%s:%u%s",
+             origin->options.certs ? "https" : "http", host,
+             origin->folder[0] ? 80u : origin->ports[0], path);
     pthread_mutex_lock(&origin->lock);
     text->next = origin->texts;
     origin->texts = text;
@@ -422,7 +403,11 @@ const char *origin_url(struct origin *origin, const char *path)
 {
     static const char *const hosts[] = {"127.0.0.1", "[::1]", "localhost"};
 
-    return origin_url_of(origin, hosts[origin->options.family], path);
+    return origin_url_of(origin,
+                         origin->options.address
+                             ? origin->options.address
+                             : hosts[origin->options.family],
+                         path);
 }
 
 uint16_t origin_port(const struct origin *origin, unsigned listener)
@@ -460,6 +445,16 @@ unsigned origin_most_open(struct origin *origin)
 unsigned origin_most_open_at_one(struct origin *origin)
 {
     return look(origin, &origin->most_open_at_one);
+}
+
+unsigned origin_handshakes(struct origin *origin)
+{
+    return look(origin, &origin->handshakes);
+}
+
+unsigned origin_resumed(struct origin *origin)
+{
+    return look(origin, &origin->resumed);
 }
 
 unsigned origin_pipelined(struct origin *origin)

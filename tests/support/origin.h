@@ -31,10 +31,12 @@ enum origin_family {
 
 struct origin_options {
     enum origin_family family;
+    const char *address; /* IPv4 to listen at; NULL = loopback */
     unsigned listeners;  /* ports; 0 = one */
     const char *certs;   /* folder of certs_new(): TLS; NULL = plain */
     const char *cert;    /* NULL = "server" */
-    int tls_max_version; /* TLS1_2_VERSION …; 0 = any */
+    int tls_max_version; /* TLS1_VERSION …; 0 = 1.2 and later */
+    bool wants_client;   /* a certificate by ca, or no handshake */
     bool never_accepts;  /* and its backlog is full: a connect hangs */
 };
 
@@ -58,6 +60,8 @@ enum origin_verb {
     ORIGIN_HALF_CLOSE,  /* ends its sending side alone */
     ORIGIN_HANG,        /* reads till the peer closes, sends nothing */
     ORIGIN_STALL,       /* reads nothing till the peer resets or the stop */
+    ORIGIN_RENEGOTIATE, /* TLS 1.2: asks for another handshake */
+    ORIGIN_TICKETS,     /* TLS 1.3: sends `number` session tickets */
     ORIGIN_AGAIN,       /* goes on at the first step */
 };
 
@@ -90,6 +94,8 @@ struct origin_step {
 #define O_HALF_CLOSE {ORIGIN_HALF_CLOSE, NULL, 0, 0}
 #define O_HANG {ORIGIN_HANG, NULL, 0, 0}
 #define O_STALL {ORIGIN_STALL, NULL, 0, 0}
+#define O_RENEGOTIATE {ORIGIN_RENEGOTIATE, NULL, 0, 0}
+#define O_TICKETS(number) {ORIGIN_TICKETS, NULL, 0, number}
 #define O_AGAIN {ORIGIN_AGAIN, NULL, 0, 0}
 /* clang-format on */
 
@@ -130,6 +136,10 @@ uint16_t origin_port(const struct origin *origin, unsigned listener);
 /* Path of the Unix socket; lent. */
 const char *origin_path(const struct origin *origin);
 
+/* Connections from now on are shown certificate `name`, by a server that knows
+ * nothing of the sessions before. */
+void origin_use_cert(struct origin *origin, const char *name);
+
 /* Raises a signal once. */
 void origin_post(struct origin *origin, unsigned number);
 /* Waits for a signal and lowers it.  false: nothing for 20 s. */
@@ -140,6 +150,10 @@ unsigned origin_connections(struct origin *origin);
 /* The most that were open at one time: in all, and at one listener. */
 unsigned origin_most_open(struct origin *origin);
 unsigned origin_most_open_at_one(struct origin *origin);
+/* TLS handshakes that were completed, and of them those that resumed a session,
+ * as the server sees it. */
+unsigned origin_handshakes(struct origin *origin);
+unsigned origin_resumed(struct origin *origin);
 /* Requests whose head has come: on one connection, or on all. */
 unsigned origin_requests(struct origin *origin, unsigned connection);
 unsigned origin_requests_in_all(struct origin *origin);

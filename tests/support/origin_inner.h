@@ -1,5 +1,5 @@
-/* Shared by origin.c (listening, accounts) and origin_talk.c (what happens on
- * one connection) alone. */
+/* Shared by origin.c (listening, accounts), origin_talk.c (what happens on one
+ * connection) and origin_tls.c alone. */
 #ifndef ORIGIN_INNER_H
 #define ORIGIN_INNER_H
 
@@ -35,7 +35,7 @@ struct text {
 
 struct origin {
     struct origin_options options;
-    SSL_CTX *ctx;
+    SSL_CTX *ctx; /* replaced under the lock */
     int listeners[ORIGIN_LISTENERS_MAX];
     uint16_t ports[ORIGIN_LISTENERS_MAX];
     unsigned listener_count;
@@ -57,6 +57,8 @@ struct origin {
     unsigned most_open;
     unsigned most_open_at_one;
     unsigned pipelined;
+    unsigned handshakes;
+    unsigned resumed;
     struct text *texts;
 };
 
@@ -69,6 +71,14 @@ void origin_keep_request(struct connection *conn,
                          struct origin_request *request);
 /* Closes the socket, so that nobody else uses the number any more. */
 void origin_drop_socket(struct connection *conn);
+/* A server that shows certificate `name`; NULL with OpenSSL's errors queued. */
+SSL_CTX *origin_new_ctx(const struct origin_options *options, const char *name);
+/* The handshake of an accepted connection; true at once without TLS. */
+bool origin_shake_hands(struct connection *conn);
+/* Asks for another handshake (TLS 1.2), without waiting for it. */
+bool origin_renegotiate(struct connection *conn);
+/* Sends session tickets (TLS 1.3). */
+bool origin_send_tickets(struct connection *conn, unsigned count);
 /* The thread of one connection. */
 void *origin_talk(void *user);
 

@@ -366,6 +366,10 @@ static bool take_step(struct connection *conn, const struct origin_step *step,
     case ORIGIN_STALL:
         wait_for_end(conn, -1);
         return true;
+    case ORIGIN_RENEGOTIATE:
+        return origin_renegotiate(conn);
+    case ORIGIN_TICKETS:
+        return origin_send_tickets(conn, step->number);
     case ORIGIN_CLOSE:
         close_in_order(conn);
         return true;
@@ -406,16 +410,6 @@ static const struct origin_step *script_of(struct connection *conn)
     return steps ? steps : echoes;
 }
 
-static bool shake_hands(struct connection *conn)
-{
-    if (!conn->origin->ctx)
-        return true;
-    conn->ssl = SSL_new(conn->origin->ctx);
-    if (!conn->ssl || SSL_set_fd(conn->ssl, conn->fd) != 1)
-        origin_die("TLS");
-    return SSL_accept(conn->ssl) == 1;
-}
-
 void *origin_talk(void *user)
 {
     struct connection *conn = user;
@@ -428,7 +422,7 @@ void *origin_talk(void *user)
     sigaddset(&pipe_signal, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (shake_hands(conn))
+    if (origin_shake_hands(conn))
         run_script(conn, script_of(conn));
     if (conn->fd >= 0)
         close_in_order(conn);

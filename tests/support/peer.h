@@ -39,6 +39,13 @@ struct peer *peer_start_dante(void);
 struct peer *peer_start_haproxy(const char *certs, const char *cert,
                                 unsigned short port);
 
+/* dnsmasq at `address` and loopback, UDP and TCP; it knows the names that
+ * peer_set_hosts() tells it, and asks nobody but loopback's port `upstream`, of
+ * names under else.test. */
+struct peer *peer_start_dnsmasq(const char *address, unsigned short upstream);
+/* "ADDRESS NAME" lines in place of what it knew; it reads them soon. */
+bool peer_set_hosts(const struct peer *peer, const char *lines);
+
 /* Kills it, and starts it again on the same ports; false: it does not start. */
 bool peer_restart(struct peer *peer);
 /* Ends it by its process number and waits for it; NULL is allowed. */

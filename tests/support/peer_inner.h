@@ -1,4 +1,4 @@
-/* Shared by peer.c (servers) and peer_proxy.c (proxies) alone. */
+/* Shared by peer.c (servers), peer_proxy.c and peer_dns.c alone. */
 #ifndef PEER_INNER_H
 #define PEER_INNER_H
 

@@ -54,7 +54,18 @@ static const struct section_key keys[] = {
     {0},
 };
 
-static const struct section section = {"s", keys, sizeof(struct target)};
+/* What no table can say: red is not for the whole number 9. */
+static weir_status judge(const void *values, weir_error *err)
+{
+    const struct target *target = values;
+
+    if (target->whole != 9 || target->colour != 0)
+        return WEIR_OK;
+    *err = (weir_error){.code = WEIR_E_SETTINGS, .message = "not red"};
+    return WEIR_E_SETTINGS;
+}
+
+static const struct section section = {"s", keys, sizeof(struct target), judge};
 
 static void assert_printed(const struct target *target, const char *name,
                            const char *expected)
@@ -165,6 +176,22 @@ static void test_mistakes_name_place_and_expectation(void **state)
     }
 }
 
+static void test_a_section_may_judge_what_the_table_cannot(void **state)
+{
+    weir_settings *settings;
+    struct target target;
+
+    (void)state;
+    setenv("WEIR_S__WHOLE", "9", 1);
+    settings = load("weir", NULL);
+    assert_true(section_load(settings, &section, &target));
+    weir_settings_free(settings);
+    setenv("WEIR_S__COLOUR", "red", 1);
+    settings = load("weir", NULL);
+    assert_false(section_load(settings, &section, &target));
+    weir_settings_free(settings);
+}
+
 static void test_quoted_text_reads_back(void **state)
 {
     static const char *const texts[] = {
@@ -213,6 +240,7 @@ int main(void)
         IN_SANDBOX(test_without_a_section_all_are_defaults),
         IN_SANDBOX(test_what_is_written_replaces_the_defaults),
         IN_SANDBOX(test_mistakes_name_place_and_expectation),
+        IN_SANDBOX(test_a_section_may_judge_what_the_table_cannot),
         IN_SANDBOX(test_quoted_text_reads_back),
     };
 

@@ -14,7 +14,8 @@ static char *frame_of(const struct watch_view *view, int columns, int lines,
 
     for (int i = 0; i < 10; i++)
         watch_recent_emit(&recent, &made_up_event);
-    frame = live_frame(view, &recent, &no_outlets,
+    frame = live_frame(&(struct live_sight){view, &recent, &no_outlets,
+                                            "weir: watch: something is wrong"},
                        (struct live_size){columns, lines}, in_colour);
     watch_recent_done(&recent);
     return frame;
@@ -79,6 +80,7 @@ static void test_services_are_told(void **state)
     assert_non_null(strstr(frame, "exit status 1: ??[2Jno database"));
     assert_non_null(strstr(frame, "3 open (1 lent, 2 idle)"));
     assert_non_null(strstr(frame, "process_died"));
+    assert_non_null(strstr(frame, "\nweir: watch: something is wrong\n"));
     assert_null(strchr(frame, '\033'));
     free(frame);
 }
@@ -117,9 +119,9 @@ static void test_the_sick_come_first_where_there_is_no_room(void **state)
     assert_non_null(strstr(frame, "service-99-"));
     assert_non_null(strstr(frame, "service-199-"));
     assert_non_null(strstr(frame, "service-299-"));
-    assert_non_null(strstr(frame, "service-11-"));
-    assert_null(strstr(frame, "service-12-"));
-    assert_non_null(strstr(frame, "… and 285 more"));
+    assert_non_null(strstr(frame, "service-10-"));
+    assert_null(strstr(frame, "service-11-"));
+    assert_non_null(strstr(frame, "… and 286 more"));
     check_size(frame, 100, 20);
     free(frame);
 }

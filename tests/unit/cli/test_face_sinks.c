@@ -264,14 +264,14 @@ static void test_the_history_is_kept_and_asked(void **state)
     struct found found;
 
     (void)state;
-    history = history_open("kept.db", 0);
+    history = history_open("state/deep", "kept.db", 0);
     assert_non_null(history);
     emit_at(history, "a", 1000);
     emit_at(history, "b", 2000);
     emit_at(history, "a", 3000);
     emit_at(history, "", 3000);
     history_close(history);
-    history = history_open("kept.db", 0);
+    history = history_open("state/deep", "kept.db", 0);
     found = ask(history, NULL, 0, 0);
     assert_int_equal(found.count, 4);
     assert_string_equal(found.services[0], "a");
@@ -299,11 +299,11 @@ static void test_old_events_go(void **state)
     struct history *history;
 
     (void)state;
-    history = history_open("old.db", 0);
+    history = history_open("state/deep", "old.db", 0);
     for (uint64_t day = 100; day < 120; day++)
         emit_at(history, "old", day * day_ms);
     history_close(history);
-    history = history_open("old.db", 10);
+    history = history_open("state/deep", "old.db", 10);
     emit_at(history, "new", 120 * day_ms);
     assert_int_equal(ask(history, "old", 0, 0).count, 10);
     assert_int_equal(ask(history, "new", 0, 0).count, 1);
@@ -319,8 +319,8 @@ static void test_a_locked_history_loses_events_soon(void **state)
     time_t begun;
 
     (void)state;
-    history = history_open("locked.db", 0);
-    snprintf(path, sizeof path, "%s/.local/state/weir/locked.db", sandbox_path);
+    history = history_open("state/deep", "locked.db", 0);
+    snprintf(path, sizeof path, "%s/state/deep/locked.db", sandbox_path);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", 0, 0, 0),
                      SQLITE_OK);

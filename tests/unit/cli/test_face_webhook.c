@@ -153,7 +153,8 @@ static void assert_service(const struct origin_request *found,
 
 static void test_events_come_in_order_on_one_connection(void **state)
 {
-    static const struct origin_step steps[] = {O_EXPECT, O_SEND(OK), O_AGAIN};
+    static const struct origin_step steps[] = {O_EXPECT, O_SEND(OK), O_AGAIN,
+                                               O_END};
     struct rig rig;
     char keys[2][128];
 
@@ -200,8 +201,9 @@ static void test_a_failed_attempt_is_repeated_with_its_key(void **state)
 /* The pool has given up twice; the event has not. */
 static void test_a_failed_delivery_is_put_off(void **state)
 {
-    static const struct origin_step broken[] = {O_EXPECT, O_RESET};
-    static const struct origin_step good[] = {O_EXPECT, O_SEND(OK), O_AGAIN};
+    static const struct origin_step broken[] = {O_EXPECT, O_RESET, O_END};
+    static const struct origin_step good[] = {O_EXPECT, O_SEND(OK), O_AGAIN,
+                                              O_END};
     struct webhook_options options = usual_options();
     struct rig rig;
     char keys[2][128];
@@ -272,7 +274,8 @@ static void test_a_full_queue_drops_the_oldest_and_says_so(void **state)
  */
 static void test_the_end_waits_for_what_is_left(void **state)
 {
-    static const struct origin_step steps[] = {O_EXPECT, O_SEND(OK), O_AGAIN};
+    static const struct origin_step steps[] = {O_EXPECT, O_SEND(OK), O_AGAIN,
+                                               O_END};
     struct rig rig;
 
     (void)state;
@@ -287,7 +290,7 @@ static void test_the_end_waits_for_what_is_left(void **state)
 
 static void test_the_end_does_not_wait_for_ever(void **state)
 {
-    static const struct origin_step steps[] = {O_EXPECT, O_HANG};
+    static const struct origin_step steps[] = {O_EXPECT, O_HANG, O_END};
     const time_t begun = time(NULL);
     struct rig rig;
 

@@ -139,7 +139,7 @@ static void check_believed(const char *cert, const char *host)
 }
 
 static void check_refused(const char *cert, const char *host, int code,
-                          const char *message)
+                          const char *begins)
 {
     struct meeting meeting = {
         .client = {.verify = true, .ca_file = in("ca.pem")},
@@ -151,8 +151,8 @@ static void check_refused(const char *cert, const char *host, int code,
     assert_int_equal(meeting.err.code, WEIR_E_TLS_VERIFY);
     assert_int_equal(meeting.err.error_class, WEIR_CLASS_TLS);
     assert_int_equal(meeting.err.tls_code, code);
-    if (message)
-        assert_string_equal(meeting.err.message, message);
+    if (begins)
+        assert_memory_equal(meeting.err.message, begins, strlen(begins));
     assert_false(meeting.is_accepted);
 }
 
@@ -190,7 +190,8 @@ static void a_wrong_name_is_refused(void **state)
 {
     (void)state;
     check_refused("wrong-name", "localhost", X509_V_ERR_HOSTNAME_MISMATCH,
-                  "TLS with localhost: hostname mismatch");
+                  "TLS with localhost: hostname mismatch (the certificate is "
+                  "for other.test)");
 }
 
 static void the_common_name_does_not_count(void **state)
@@ -203,7 +204,8 @@ static void a_certificate_out_of_its_time_is_refused(void **state)
 {
     (void)state;
     check_refused("expired", "example.test", X509_V_ERR_CERT_HAS_EXPIRED,
-                  "TLS with example.test: certificate has expired");
+                  "TLS with example.test: certificate has expired (it ended "
+                  "on 20");
     check_refused("future", "localhost", X509_V_ERR_CERT_NOT_YET_VALID, NULL);
 }
 

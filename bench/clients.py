@@ -1,0 +1,158 @@
+"""The clients of the benchmarks: programs of this folder (client.h says what
+each does), peers in other languages, and wrk.  They take turns on a core of
+their own."""
+
+import contextlib
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+
+from server import on_core
+
+PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers")
+
+
+def first_line(*command):
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        said = subprocess.run(command, check=False, capture_output=True,
+                              text=True)
+        return (said.stdout or said.stderr).strip().split("\n")[0]
+    return ""
+
+
+class Client:
+    """A command that takes URL REQUESTS CA COUNT (client.h)."""
+
+    def __init__(self, name, command, version="", **environment):
+        self.name = name
+        self.command = command
+        self.version = version
+        self.environment = environment
+
+    def run(self, url, requests, ca, count, wrapper=(), **environment):
+        command = [*on_core(0), *wrapper, *self.command, url, str(requests),
+                   ca or "-", *([str(count)] if count else [])]
+        mine = {**os.environ, **self.environment, **environment}
+        if ca:
+            mine["NODE_EXTRA_CA_CERTS"] = ca
+        return subprocess.run(command, check=True, text=True,
+                              capture_output=True, env=mine)
+
+    def figures(self, url, requests, ca, count):
+        """CPU and wall microseconds a request, and resident KiB."""
+        words = self.run(url, requests, ca, count).stdout.split()
+        return {"cpu_us": float(words[1]), "wall_us": float(words[2]),
+                "resident_kib": int(words[3])}
+
+    def latencies_us(self, url, requests, ca):
+        with tempfile.NamedTemporaryFile("r") as file:
+            self.run(url, requests, ca, 0, BENCH_SAMPLES=file.name)
+            samples = [int(line) / 1e3 for line in file]
+        return sorted(samples[requests // 10:])
+
+    def instructions(self, url, requests, ca, count):
+        """User-space instructions a request, of the measured ones alone."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.run(url, requests, ca, count,
+                     ["valgrind", "--tool=callgrind",
+                      f"--callgrind-out-file={folder}/out"])
+            with open(f"{folder}/out.1", encoding="ascii") as dump:
+                total = re.search(r"^totals: (\d+)", dump.read(), re.M)
+        return int(total.group(1)) / requests
+
+    def _calls(self, url, requests, ca, count):
+        with tempfile.NamedTemporaryFile("r") as file:
+            self.run(url, requests, ca, count,
+                     ["strace", "-f", "-c", "-U", "calls,name", "-o",
+                      file.name])
+            rows = [line.split() for line in file]
+        return {row[1]: int(row[0]) for row in rows
+                if len(row) == 2 and row[0].isdigit()}
+
+    def system_calls(self, url, ca, count):
+        """{name: calls a request}, with their sum as "total": what a long run
+        has more than a short one, so that the start cancels out."""
+        short, long = 20 * (count or 1), 220 + 60 * (count or 0)
+        few = self._calls(url, short, ca, count)
+        many = self._calls(url, long, ca, count)
+        # A tenth of the requests comes unmeasured before them.
+        return {name: (calls - few.get(name, 0)) / ((long - short) * 1.1)
+                for name, calls in many.items()}
+
+
+class Wrk(Client):
+    """wrk, which counts by time: as long as the requests would take."""
+
+    def figures(self, url, requests, ca, count):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [*on_core(0), "wrk", "-t1", f"-c{count or 1}", "-d1s", url],
+            check=True, text=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        sent = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+        cpu = (after.ru_utime + after.ru_stime - before.ru_utime -
+               before.ru_stime)
+        return {"cpu_us": cpu * 1e6 / sent, "wall_us": 1e6 / sent,
+                "resident_kib": 0}
+
+
+def of_kind(build, kind):
+    """The hand-written client, which is the floor, weir, and libcurl."""
+    programs = [Client("by hand", [f"{build}/bench/{kind}_floor"]),
+                Client("weir", [f"{build}/bench/{kind}_weir"]),
+                Client("libcurl", [f"{build}/bench/{kind}_curl"],
+                       first_line("curl-config", "--version"))]
+    return [client for client in programs
+            if os.path.exists(client.command[0])]
+
+
+def peers(folder):
+    """Clients of other languages that are installed; Go's is compiled into
+    `folder`."""
+    found = []
+    if shutil.which("wrk"):
+        found.append(Wrk("wrk", ["wrk"], first_line("wrk", "--version")))
+    if shutil.which("go") and subprocess.run(
+            ["go", "build", "-o", f"{folder}/loop_go", f"{PEERS}/loop_go.go"],
+            check=False, capture_output=True,
+            env={**os.environ, "GOCACHE": f"{folder}/go"}).returncode == 0:
+        found.append(Client("Go net/http", [f"{folder}/loop_go"],
+                            first_line("go", "version"), GOMAXPROCS="1"))
+    if shutil.which("node"):
+        found.append(Client("undici (fetch of Node.js)",
+                            ["node", f"{PEERS}/loop_node.mjs"],
+                            first_line("node", "-p",
+                                       "'undici ' + process.versions.undici")))
+    python = "/usr/bin/python3"
+    version = first_line(python, "-c",
+                         "import aiohttp; print(aiohttp.__version__)")
+    if version and "Error" not in version and "Traceback" not in version:
+        found.append(Client("aiohttp", [python, f"{PEERS}/loop_aiohttp.py"],
+                            f"aiohttp {version}"))
+    return found
+
+
+def interleaved(clients, rounds, measure):
+    """Each client in each round, the order reversed every second; the first
+    client is the floor.  {name: medians, with the ratio to the floor within
+    each round and the range of its inner half}."""
+    samples = {client.name: [] for client in clients}
+    for number in range(rounds):
+        for client in clients[::1 if number % 2 else -1]:
+            samples[client.name].append(measure(client))
+    floors = [sample["cpu_us"] for sample in samples[clients[0].name]]
+    result = {}
+    for name, mine in samples.items():
+        ratios = sorted(sample["cpu_us"] / floor
+                        for sample, floor in zip(mine, floors))
+        quarter = len(ratios) // 4
+        result[name] = {key: statistics.median(sample[key] for sample in mine)
+                        for key in mine[0]}
+        result[name].update(ratio=statistics.median(ratios),
+                            ratio_low=ratios[quarter],
+                            ratio_high=ratios[-1 - quarter])
+    return result

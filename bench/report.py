@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Writes the performance report from the figures of compare.py.
+
+usage: report.py FIGURES.json DOCS_FOLDER: DOCS_FOLDER/performance.md and its
+pictures in DOCS_FOLDER/performance/.
+"""
+
+import json
+import os
+import sys
+
+import plots
+from scenarios import (INSTRUCTIONS, LATENCY_BOUND_US, ORIGINS, ORIGINS_BOUND,
+                       SCENARIOS, SWEEP_BOUND, SYSTEM_CALLS)
+
+HEAD = """# Performance
+
+What a warm request costs through weir, beside a hand-written client that does
+the least that is still right (the floor), libcurl, and what else was installed.
+Made by `make bench`: nginx on one core of this machine, the clients in turn on
+another, {rounds} interleaved rounds. CPU is user and system time of the
+client's process per request; a ratio is taken to the floor within its round, and
+what is told is the median of the rounds and the range of their inner half. Times
+of another machine will differ; ratios, instructions and system calls carry
+over.
+
+Measured on {cpu}, {cores} cores, {kernel}; {nginx}, {openssl}, {compiler}.
+"""
+
+
+def is_met(value, bound):
+    return "yes" if value <= bound else "**no**"
+
+
+def ratio_rows(data):
+    for name, scenario in SCENARIOS.items():
+        if scenario.bound and name in data["scenarios"]:
+            row = data["scenarios"][name]["weir"]
+            yield (f"{scenario.title}: CPU, of the floor",
+                   f"{scenario.bound:.2f}",
+                   f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to "
+                   f"{row['ratio_high']:.2f})",
+                   is_met(row["ratio"], scenario.bound))
+
+
+def ahead_rows(data):
+    for name, others in (("get", ("wrk", "libcurl")),
+                         ("get-tls", ("wrk", "libcurl")), ("loop", ("wrk",)),
+                         ("loop-tls", ("wrk",))):
+        rows = data["scenarios"].get(name, {})
+        for other in others:
+            if other in rows:
+                ratio = rows["weir"]["cpu_us"] / rows[other]["cpu_us"]
+                yield (f"{SCENARIOS[name].title}: CPU, of {other}'s", "1.00",
+                       f"{ratio:.2f}", is_met(ratio, 1.0))
+
+
+def count_rows(data):
+    for name, bound in INSTRUCTIONS.items():
+        count = data["scenarios"].get(name, {}).get("weir", {}).get(
+            "instructions")
+        if count is not None:
+            yield (f"{SCENARIOS[name].title}: user-space instructions",
+                   f"{bound:,}", f"{count:,.0f}", is_met(count, bound))
+    for name, bound in SYSTEM_CALLS.items():
+        count = data["scenarios"].get(name, {}).get("weir", {}).get(
+            "system_calls")
+        if count is not None:
+            yield (f"{SCENARIOS[name].title}: system calls", f"{bound:.1f}",
+                   f"{count:.2f}", is_met(round(count, 1), bound))
+
+
+def sweep_rows(data):
+    weir, floor = data["origins"]["weir"], data["origins"]["by hand"]
+    few, many = map(str, ORIGINS)
+    ours = weir[many]["cpu_us"] / weir[few]["cpu_us"]
+    theirs = floor[many]["cpu_us"] / floor[few]["cpu_us"]
+    yield (f"{ORIGINS[1]:,} origins in turn: CPU, of one origin's; by hand "
+           f"{theirs:.2f}", f"{ORIGINS_BOUND:.2f}", f"{ours:.2f}",
+           is_met(ours / theirs, ORIGINS_BOUND))
+    weir = data["in_flight"]["weir"]
+    growth = weir["1024"]["cpu_us"] / weir["64"]["cpu_us"]
+    yield ("1,024 in flight: CPU, of 64 in flight's", f"{SWEEP_BOUND:.2f}",
+           f"{growth:.2f}", is_met(growth, SWEEP_BOUND))
+
+
+def latency_rows(data):
+    for name, rows in data["latency"].items():
+        medians = {client: row[len(row) // 2] for client, row in rows.items()}
+        over = medians["weir"] - medians["by hand"]
+        yield (f"One at a time, {name}: median latency over the floor's, µs",
+               f"{LATENCY_BOUND_US}", f"{over:.1f}",
+               is_met(over, LATENCY_BOUND_US))
+
+
+def promises(data):
+    lines = ["## What is promised, and what came out\n",
+             "| promise | at most | measured | met |",
+             "| --- | --: | --: | --- |"]
+    for rows in (ratio_rows, ahead_rows, latency_rows, count_rows, sweep_rows):
+        lines += ["| " + " | ".join(row) + " |" for row in rows(data)]
+    return "\n".join(lines) + "\n"
+
+
+def scenario_table(title, result):
+    lines = [f"### {title}\n",
+             "| client | CPU µs | of the floor | half within | instructions | "
+             "system calls |", "| --- | --: | --: | --: | --: | --: |"]
+    for client, row in result.items():
+        instructions = row.get("instructions")
+        calls = row.get("system_calls")
+        lines.append(
+            f"| {client} | {row['cpu_us']:.1f} | {row['ratio']:.2f} | "
+            f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f} | "
+            + (f"{instructions:,.0f}" if instructions else "") + " | "
+            + (f"{calls:.2f}" if calls else "") + " |")
+    return "\n".join(lines) + "\n"
+
+
+def picture(title, name):
+    return f"![{title}](performance/{name})\n"
+
+
+def in_flight_plot(data, folder):
+    rows = {client: {int(count): figures["cpu_us"]
+                     for count, figures in row.items()}
+            for client, row in data["in_flight"].items()}
+    name = plots.lines(folder, "in-flight.svg", rows, "requests in flight",
+                       "client CPU, µs a request")
+    return picture("CPU a request against requests in flight", name)
+
+
+def latency_plots(data, folder):
+    return "\n".join(
+        picture(f"latency, {name}", plots.distribution(
+            folder, f"latency-{name}.svg", rows, f"µs a request, {name}"))
+        for name, rows in data["latency"].items())
+
+
+def memory_table(data):
+    few, many = map(str, ORIGINS)
+    lines = ["| client | KiB an idle connection |", "| --- | --: |"]
+    for client, row in data["origins"].items():
+        grown = row[many]["resident_kib"] - row[few]["resident_kib"]
+        each = grown / (ORIGINS[1] - ORIGINS[0])
+        lines.append(f"| {client} | {each:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def round_trip_plot(data, folder):
+    if not data["round_trips"]:
+        return ("Not measured here: it needs network namespaces and TUN "
+                "devices.\n")
+    name = plots.bars(folder, "round-trips.svg", data["round_trips"],
+                      "ms a request")
+    lines = ["Median latency of a request:\n\n"
+             "| round trip | without a pool, ms | pooled, ms | times |",
+             "| --- | --: | --: | --: |"]
+    for trip, row in data["round_trips"].items():
+        without, pooled = row["without"], row["pooled"]
+        lines.append(f"| {trip} | {without:.2f} | {pooled:.2f} | "
+                     f"{without / pooled:.1f} |")
+    return picture("pooled against unpooled", name) + "\n" + "\n".join(lines) + "\n"
+
+
+def write(data, docs):
+    folder = os.path.join(docs, "performance")
+    os.makedirs(folder, exist_ok=True)
+    parts = [HEAD.format(rounds=data["rounds"], **data["machine"],
+                         nginx=data["versions"]["nginx"],
+                         openssl=data["versions"]["OpenSSL"],
+                         compiler=data["versions"]["compiler"]),
+             promises(data), "## Clients side by side\n"]
+    versions = {}
+    for name, result in data["scenarios"].items():
+        parts.append(scenario_table(SCENARIOS[name].title, result))
+        versions.update({client: row["version"]
+                         for client, row in result.items() if row["version"]})
+    parts.append("Versions: " + "; ".join(
+        f"{client}: {version}" for client, version in versions.items()) + ".\n")
+    parts += ["## Concurrency\n", in_flight_plot(data, folder),
+              "## Latency\n", latency_plots(data, folder),
+              "## Memory\n", memory_table(data),
+              "## The pool by itself\n",
+              "Nanoseconds a pair of operations, no lock, no socket; what grows "
+              "with the number of origins is misses of the cache.\n",
+              picture("cost of pool operations", plots.lines(
+                  folder, "pool.svg",
+                  {name: {int(size): ns for size, ns in row.items()}
+                   for name, row in data["pool"].items()},
+                  "origins (or callers in line)", "ns", log_y=True)),
+              "## What a pool saves, by round trip\n",
+              round_trip_plot(data, folder)]
+    notes = os.path.join(docs, "performance-notes.md")
+    if os.path.exists(notes):
+        with open(notes, encoding="utf-8") as file:
+            parts.append(file.read())
+    with open(os.path.join(docs, "performance.md"), "w",
+              encoding="utf-8") as file:
+        file.write("\n".join(part.rstrip("\n") + "\n" for part in parts))
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[1], encoding="utf-8") as file:
+        write(json.load(file), sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()
