@@ -63,19 +63,29 @@ struct bench_options {
 
 /* --- the command line ---------------------------------------------------- */
 
+/* Index of a scenario, or SCENARIOS. */
+static size_t find_scenario(const char *name)
+{
+    size_t i = 0;
+
+    while (i < SCENARIOS && strcmp(name, scenarios[i].name) != 0)
+        i++;
+    return i;
+}
+
 static bool want(struct bench_options *options, const char *name)
 {
     const char *names[SCENARIOS + 1] = {NULL};
+    const size_t found = find_scenario(name);
     const char *near;
 
-    for (size_t i = 0; i < SCENARIOS; i++) {
-        names[i] = scenarios[i].name;
-        if (strcmp(name, scenarios[i].name) == 0) {
-            options->is_wanted[i] = true;
-            options->any_wanted = true;
-            return true;
-        }
+    if (found < SCENARIOS) {
+        options->is_wanted[found] = true;
+        options->any_wanted = true;
+        return true;
     }
+    for (size_t i = 0; i < SCENARIOS; i++)
+        names[i] = scenarios[i].name;
     near = cli_suggest(name, names);
     cli_usage_error("bench",
                     "--scenario: found '%s', expected versions, health, "
@@ -166,6 +176,11 @@ static int parse(int argc, char **argv, struct bench_options *options)
     if (argc - optind > 1)
         return cli_usage_error("bench", "more than one URL");
     options->url = argv[optind];
+    if (options->url && find_scenario(options->url) < SCENARIOS)
+        return cli_usage_error("bench",
+                               "found '%s', expected a URL; did you mean "
+                               "--scenario %s?",
+                               options->url, options->url);
     if (options->url && options->any_wanted)
         return cli_usage_error("bench", "--scenario and a URL exclude each "
                                         "other");

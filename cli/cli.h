@@ -24,6 +24,7 @@ int cli_config(int argc, char **argv, const char *config);
 int cli_providers(int argc, char **argv, const char *config);
 int cli_watch(int argc, char **argv, const char *config);
 int cli_bench(int argc, char **argv, const char *config);
+int cli_versions(int argc, char **argv, const char *config);
 
 /* "weir: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format,

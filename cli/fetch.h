@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "progress.h"
 
 /* A growing list of texts. */
 struct texts {
@@ -125,13 +126,5 @@ struct whole_file {
 bool whole_open(struct whole_file *file, const char *path);
 /* Keeps it or throws it away.  false: it has complained. */
 bool whole_close(struct whole_file *file, bool keep);
-
-/* The progress line on a terminal; all functions take calls from any thread. */
-void progress_begin(size_t jobs, bool is_wanted);
-void progress_bytes(size_t bytes, uint64_t expected);
-void progress_job_done(void);
-void progress_end(void);
-/* Clears the line so that something else may be printed. */
-void progress_hide(void);
 
 #endif

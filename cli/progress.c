@@ -1,10 +1,13 @@
-/* The progress line of weir fetch: on a terminal alone, on standard error,
- * after half a second, at most ten times a second. */
+/* The progress line of weir fetch and weir versions: on a terminal alone, on
+ * standard error, after half a second, at most ten times a second. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fetch.h"
+#include "progress.h"
+
+#include "cli.h"
 
 #define FIRST_AFTER 0.5
 #define STEP 0.1

@@ -36,6 +36,7 @@ struct section {
     weir_status (*check)(const void *target, weir_error *err);
 };
 
+extern const struct section versions_section; /* versions/versions.c */
 /* Sections of all commands; NULL ends it. */
 extern const struct section *const cli_sections[];
 

@@ -6,6 +6,7 @@
 #include "providers/providers.h"
 
 const struct section *const cli_sections[] = {
+    &versions_section,
     &providers_section,
     &watch_section,
     NULL,

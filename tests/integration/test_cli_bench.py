@@ -72,6 +72,7 @@ class Bench(Case):
     def test_mistakes(self):
         for args, expected in (
                 (["--scenario", "helth"], b"did you mean health"),
+                (["health"], b"did you mean --scenario health"),
                 (["-n", "0"], b"from 1 to"),
                 (["--insecure"], b"need a URL"),
                 (["--driver", "threads"], b"expected loop or blocking"),

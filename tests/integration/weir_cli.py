@@ -131,6 +131,18 @@ def ok(body=b"ok", extra=b""):
             + b"\r\n" + body)
 
 
+def make_cert(cert, key):
+    """Makes a self-signed certificate for 127.0.0.1; returns both paths."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=test", "-addext",
+         "subjectAltName=IP:127.0.0.1,DNS:test.example",
+         "-keyout", key, "-out", cert],
+        check=True, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="weir-cli-")
@@ -151,15 +163,7 @@ class Case(unittest.TestCase):
 
     def make_cert(self):
         """A self-signed certificate for 127.0.0.1; (cert, key)."""
-        cert, key = self.path("cert.pem"), self.path("key.pem")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=test", "-addext",
-             "subjectAltName=IP:127.0.0.1,DNS:test.example",
-             "-keyout", key, "-out", cert],
-            check=True, stderr=subprocess.DEVNULL)
-        return cert, key
+        return make_cert(self.path("cert.pem"), self.path("key.pem"))
 
     def tls_context(self, cert, key):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
