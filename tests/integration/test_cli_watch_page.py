@@ -55,6 +55,8 @@ class Page(FaceCase):
 
     def open(self, *arguments):
         process, address = self.supervise_page(*arguments)
+        self.browser.open("about:blank")  # the last test's page asks no more
+        self.browser.console()
         self.browser.open(address + "/")
         return process, address
 
