@@ -39,6 +39,7 @@ struct watch_face {
     struct live *live;
     struct manager *manager;
     bool prints_lines;
+    bool is_closing; /* what still comes has nowhere to go */
 };
 
 /* --- events -------------------------------------------------------------- */
@@ -47,6 +48,8 @@ static void on_event(void *user, const struct watch_event *event)
 {
     struct watch_face *face = user;
 
+    if (face->is_closing)
+        return;
     watch_recent_emit(&face->recent, event);
     if (face->ways.file)
         events_file_emit(face->ways.file, event);
@@ -204,6 +207,13 @@ static bool open_changes(struct watch_face *face, struct ways *fresh,
                                            plan->has_control, err);
 }
 
+/* Port 0 can be any. */
+static void tell_address(const struct page *page)
+{
+    if (page)
+        fprintf(stderr, "weir watch: page at http://%s/\n", page_address(page));
+}
+
 /* Puts the fresh ways in the place of those that differ; `fresh` then holds the
  * old ones. */
 static void exchange(struct watch_face *face, struct ways *fresh,
@@ -227,6 +237,7 @@ static void exchange(struct watch_face *face, struct ways *fresh,
     if (!face_same_text(plan->listen, old->listen)) {
         face->ways.page = fresh->page;
         fresh->page = before.page;
+        tell_address(face->ways.page);
     }
 }
 
@@ -293,9 +304,7 @@ static void open_output(struct watch_face *face, bool is_plain)
                                        .user = face,
                                        .recent = &face->recent};
 
-    if (face->ways.page)
-        fprintf(stderr, "weir watch: page at http://%s/\n",
-                page_address(face->ways.page));
+    tell_address(face->ways.page);
     if (face_same_text(face->plan.events, "-"))
         return;
     if (!is_plain && live_is_possible())
@@ -331,6 +340,7 @@ void watch_face_close(struct watch_face *face)
 {
     if (!face)
         return;
+    face->is_closing = true;
     live_close(face->live);
     manager_close(face->manager);
     close_ways(&face->ways, LAST_WORDS);

@@ -123,6 +123,9 @@ void history_emit(void *user, const struct watch_event *event)
     if (is_kept && history->is_losing)
         cli_complain("watch: history: kept again, %" PRIu64 " lost",
                      history->lost);
+    /* Waited for once, not for each event. */
+    if (history->is_losing == is_kept)
+        sqlite3_busy_timeout(history->store, is_kept ? PATIENCE_MS : 0);
     history->is_losing = !is_kept;
     history->lost += !is_kept;
     if (is_kept)

@@ -390,17 +390,17 @@ static void finish_call(struct webhook *hook, double until)
     }
 }
 
+/* A call that is still under way then ends later, in the pool's loop or with
+ * the pool, and takes the webhook with it. */
 void webhook_close(struct webhook *hook, double grace)
 {
     if (!hook)
         return;
     hook->is_closing = true;
     hook->pause = 0;
-    deliver_next(hook);
-    finish_call(hook, cli_now() + grace);
-    if (hook->call) {
-        weir_call_cancel(hook->call);
-        finish_call(hook, cli_now() + 1);
+    if (grace > 0) {
+        deliver_next(hook);
+        finish_call(hook, cli_now() + grace);
     }
     if (hook->figures.queued)
         cli_complain("watch: webhook: %zu event%s not delivered",
@@ -409,6 +409,8 @@ void webhook_close(struct webhook *hook, double grace)
     watch_loop_remove(hook->loop, hook->source);
     hook->source = NULL;
     hook->is_left = true;
-    if (!hook->call)
+    if (hook->call)
+        weir_call_cancel(hook->call);
+    else
         free_hook(hook);
 }

@@ -42,8 +42,8 @@ struct webhook;
 struct webhook *webhook_open(const struct webhook_options *options,
                              weir_pool *pool, struct watch_loop *loop,
                              weir_error *ret_err);
-/* Delivers what it can within `grace` seconds, and says what it could not.
- * NULL is allowed. */
+/* Delivers what it can within `grace` seconds, for which it takes the pool's
+ * loop forward, and says what it could not.  NULL is allowed. */
 void webhook_close(struct webhook *hook, double grace);
 /* A sink's emit; `user` is the webhook. */
 void webhook_emit(void *user, const struct watch_event *event);

@@ -325,12 +325,13 @@ static void test_a_locked_history_loses_events_soon(void **state)
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", 0, 0, 0),
                      SQLITE_OK);
     begun = time(NULL);
-    emit_at(history, "a", 1000);
+    for (int i = 0; i < 500; i++)
+        emit_at(history, "a", 1000);
     assert_true(time(NULL) - begun < 5);
-    assert_int_equal(history_lost(history), 1);
+    assert_int_equal(history_lost(history), 500);
     assert_int_equal(sqlite3_exec(other, "COMMIT", 0, 0, 0), SQLITE_OK);
     emit_at(history, "b", 2000);
-    assert_int_equal(history_lost(history), 1);
+    assert_int_equal(history_lost(history), 500);
     assert_int_equal(ask(history, NULL, 0, 0).count, 1);
     sqlite3_close(other);
     history_close(history);
