@@ -7,6 +7,7 @@
 
 #define MAX_REDIRECTS 5
 #define MAX_BODY 65536
+#define WHY 280 /* a message of weir's, and a few words before it */
 
 static const char could_not_ask[] = "could not ask: ";
 
@@ -84,7 +85,7 @@ static void conclude(struct ask *ask, const weir_response *response,
         .status = ask->status,
         .latency_ms = took * 1e3,
     };
-    char why[sizeof error->message + 16] = "";
+    char why[WHY] = "";
 
     if (error && !ask->has_enough) {
         result.verdict = watch_probe_judge(error);
@@ -227,7 +228,7 @@ static void refuse(struct watch_probe *probe, uint64_t serial,
 {
     struct watch_probe_result result = {.serial = serial,
                                         .verdict = WATCH_VERDICT_UNKNOWN};
-    char why[sizeof err->message + 16];
+    char why[WHY];
 
     snprintf(why, sizeof why, "%s%s", could_not_ask,
              err ? err->message : probe->trouble);

@@ -66,6 +66,25 @@ class Verbs(WatchCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no supervisor runs", done.stderr)
 
+    def test_answers_for_machines(self):
+        self.service("web")
+        self.supervise()
+        self.until_healthy("web")
+        done = self.watch("stop", "web", "--json")
+        self.assertEqual(json.loads(done.stdout),
+                         {"ok": True, "service": "web", "state": "STOPPED"})
+        done = self.watch("stop", "none", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertFalse(json.loads(done.stdout)["ok"])
+        # Nobody waits for a start that takes long.
+        self.mark("web.hangs")
+        done = self.watch("start", "web", "--no-wait")
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        self.until_state("web", "STARTING")
+        self.unmark("web.hangs")
+        self.until_healthy("web")
+        self.assertIn(b"usage: weir watch", self.watch("--help").stdout)
+
     def test_a_start_that_fails_says_why(self):
         self.command("bad", "sh", "-c", "echo cannot bind >&2; exit 7",
                      autostart=False, restart="never")

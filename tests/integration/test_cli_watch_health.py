@@ -128,15 +128,15 @@ class Health(WatchCase):
         for line in (0, 10):
             self.save(http_connection_pool={"max_connections": 1,
                                             "max_waiting": line})
-            self.service("slow", restart="never", health_timeout=0.3)
-            self.service("it", health_timeout=0.1, fall=1)
+            self.service("slow", restart="never", health_timeout=2.5)
+            self.service("it", health_timeout=1)
             supervisor = self.supervise()
             first = self.until_healthy("it")["pid"]
             self.until_healthy("slow")
             self.mark("slow.hangs")
             self.until(lambda: "could not ask: " in (
                 self.look("it")["health"]["error"] or ""))
-            self.until(lambda: not self.look("slow")["healthy"])
+            self.until(lambda: self.look("slow")["health"]["fails_in_a_row"])
             seen = self.look("it")
             self.assertEqual((seen["pid"], seen["restarts"]), (first, 0))
             self.unmark("slow.hangs")

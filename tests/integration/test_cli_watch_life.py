@@ -1,5 +1,6 @@
 """weir watch: what outlives a supervisor, and what new settings change."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,9 +12,10 @@ from watch_cli import WatchCase, children_of, is_alive
 def guard_of(supervisor):
     """The process that ends what is left when the supervisor is gone."""
     for pid, _ in children_of(supervisor.pid):
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            if file.read() == "weir-guard\n":
-                return pid
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                if file.read() == "weir-guard\n":
+                    return pid
     return None
 
 
