@@ -324,13 +324,13 @@ int cli_bench(int argc, char **argv, const char *config)
         pool.ca_file = options.ca_file ? options.ca_file : pool.ca_file;
         pool.verify = pool.verify && !options.insecure;
         status = run_all(&options, &pool, NULL, list, count);
-    } else if (!origin_start(&origin)) {
+    } else if (!bench_origin_start(&origin)) {
         status = EXIT_SOME_FAILED;
     } else {
         pool.ca_file = origin.ca_file;
         pool.ca_path = NULL;
         status = run_all(&options, &pool, &origin, list, count);
-        origin_stop(&origin);
+        bench_origin_stop(&origin);
     }
     weir_settings_free(settings);
     return status;

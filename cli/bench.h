@@ -27,8 +27,8 @@ enum {
 };
 
 /* Before any thread exists.  false: it has complained. */
-bool origin_start(struct origin *origin);
-void origin_stop(struct origin *origin);
+bool bench_origin_start(struct origin *origin);
+void bench_origin_stop(struct origin *origin);
 
 /* --- runs ---------------------------------------------------------------- */
 

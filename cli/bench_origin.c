@@ -237,7 +237,7 @@ static bool fork_server(struct origin *origin, const char *cert,
     return ports[0] && ports[1];
 }
 
-bool origin_start(struct origin *origin)
+bool bench_origin_start(struct origin *origin)
 {
     char *cert = NULL;
     char *key = NULL;
@@ -249,7 +249,7 @@ bool origin_start(struct origin *origin)
         return false;
     }
     if (!write_ca(origin, cert)) {
-        origin_stop(origin);
+        bench_origin_stop(origin);
         return false;
     }
     is_up = fork_server(origin, cert, key);
@@ -257,12 +257,12 @@ bool origin_start(struct origin *origin)
     free(key);
     if (!is_up) {
         cli_complain("bench: the embedded origin did not start");
-        origin_stop(origin);
+        bench_origin_stop(origin);
     }
     return is_up;
 }
 
-void origin_stop(struct origin *origin)
+void bench_origin_stop(struct origin *origin)
 {
     if (origin->life >= 0)
         close(origin->life);

@@ -22,6 +22,7 @@ enum {
 int cli_fetch(int argc, char **argv, const char *config);
 int cli_config(int argc, char **argv, const char *config);
 int cli_providers(int argc, char **argv, const char *config);
+int cli_watch(int argc, char **argv, const char *config);
 int cli_bench(int argc, char **argv, const char *config);
 int cli_versions(int argc, char **argv, const char *config);
 

@@ -14,6 +14,7 @@ static const struct command {
     {"providers", "which AI provider answers?", cli_providers},
 
     {"versions", "are my tools up to date?", cli_versions},
+    {"watch", "keep services running and healthy", cli_watch},
     {"bench", "measure what the pool is worth", cli_bench},
     {"config", "show every setting and where it came from", cli_config},
 };

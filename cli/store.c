@@ -191,20 +191,32 @@ static sqlite3 *open_file(const char *path, const char *const *steps)
     return NULL;
 }
 
+static sqlite3 *open_below(const char *folder, const char *name,
+                           const char *const *steps)
+{
+    char *path = cli_format("%s/%s", folder, name);
+    sqlite3 *store = open_file(path, steps);
+
+    free(path);
+    return store;
+}
+
 sqlite3 *store_open(enum store_place place, const char *name,
                     const char *const *steps)
 {
     char *folder = store_folder(place);
     sqlite3 *store = NULL;
 
-    if (folder && make_private(folder)) {
-        char *path = cli_format("%s/%s", folder, name);
-
-        store = open_file(path, steps);
-        free(path);
-    }
+    if (folder && make_private(folder))
+        store = open_below(folder, name, steps);
     free(folder);
     return store;
+}
+
+sqlite3 *store_open_in(const char *folder, const char *name,
+                       const char *const *steps)
+{
+    return make_folders(folder) ? open_below(folder, name, steps) : NULL;
 }
 
 sqlite3_stmt *store_prepare(sqlite3 *store, const char *sql)

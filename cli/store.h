@@ -21,6 +21,10 @@ enum store_place {
  * appended to.  NULL: it has complained. */
 sqlite3 *store_open(enum store_place place, const char *name,
                     const char *const *steps);
+/* The same in a folder of the user's choice, which keeps its mode if it is
+ * there. */
+sqlite3 *store_open_in(const char *folder, const char *name,
+                       const char *const *steps);
 /* Path of the folder; NULL: there is no home, it has complained.  To free. */
 char *store_folder(enum store_place place);
 /* A statement to bind, step and finalize.  NULL: it has complained. */

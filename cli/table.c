@@ -92,9 +92,9 @@ static locale_t use_utf8(locale_t *ret_own)
     return *ret_own ? uselocale(*ret_own) : (locale_t)0;
 }
 
-int cli_width(const char *text)
+/* Of a text that is not ASCII alone: a locale costs more than all the rest. */
+static int measure(const char *text, size_t len)
 {
-    size_t len = strlen(text);
     locale_t own;
     const locale_t before = use_utf8(&own);
     int width = 0;
@@ -114,6 +114,17 @@ int cli_width(const char *text)
         freelocale(own);
     }
     return width;
+}
+
+int cli_width(const char *text)
+{
+    const size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] >= 0x80)
+            return measure(text, len);
+    }
+    return (int)len;
 }
 
 bool cli_can_colour(FILE *file)

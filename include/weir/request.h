@@ -285,6 +285,15 @@ WEIR_API weir_status weir_request_set_hedge(weir_request *request,
                                             const weir_hedge *hedge,
                                             weir_error *ret_err);
 
+/**
+ * Uses a connection that is dialled for such requests alone, says that it is
+ * the last one (Connection: close), and closes it behind the response: whether
+ * a server takes new connections is what a health check wants to know.  The
+ * pool's limits hold for it as for any other.
+ */
+WEIR_API weir_status weir_request_set_single_use(weir_request *request,
+                                                 bool yes, weir_error *ret_err);
+
 /** Keeps its connections apart from those of any other tag; NULL = none. */
 WEIR_API weir_status weir_request_set_isolation(weir_request *request,
                                                 const char *tag,

@@ -230,6 +230,18 @@ void weir_request_set_replayable(weir_request *request, bool yes)
         request->is_replayable = yes;
 }
 
+weir_status weir_request_set_single_use(weir_request *request, bool yes,
+                                        weir_error *ret_err)
+{
+    if (!request)
+        return wr_missing(ret_err, "request");
+    if (wr_check_unused(request, ret_err) != WEIR_OK)
+        return WEIR_E_STATE;
+    request->is_single_use = yes;
+    wr_request_forget(request);
+    return WEIR_OK;
+}
+
 weir_status weir_request_set_isolation(weir_request *request, const char *tag,
                                        weir_error *ret_err)
 {

@@ -105,6 +105,7 @@ struct weir_request *wr_hop_request(const struct wr_redirected *hop,
     next->proxy = sent->proxy;
     next->proxy.block = NULL; /* the asked request's, which lives longer */
     next->is_replayable = sent->is_replayable;
+    next->is_single_use = sent->is_single_use;
     memcpy(next->timeouts, sent->timeouts, sizeof next->timeouts);
     if (!drops_body) {
         next->body = sent->body;

@@ -96,6 +96,7 @@ static weir_status build_head(const struct weir_request *request,
         .user_agent = slice_of(pool->user_agent),
         .fields = {request->fields.data, request->fields.len},
         .framing = WR_SEND_NO_BODY,
+        .close = request->is_single_use,
         .expect_continue = request->expect_ns != 0,
     };
 
@@ -125,6 +126,7 @@ static struct wr_target *build_target(const struct weir_request *request,
 {
     const struct wr_target_parts parts = {
         .tls = request->url.tls,
+        .is_single_use = request->is_single_use,
         .host = request->url.host.data,
         .port = request->url.port,
         .unix_path = request->unix_path,

@@ -25,6 +25,7 @@ struct weir_request {
     bool is_head;
     bool is_idempotent;
     bool is_replayable;   /* the caller says so */
+    bool is_single_use;   /* its connection serves nobody else */
     struct wr_buf fields; /* "Name: value\r\n"… */
     char *host_field;     /* the caller's Host, or NULL */
     struct wr_source body;

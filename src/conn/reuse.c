@@ -46,6 +46,8 @@ struct wr_verdict wr_judge(const struct wr_exchange *ex, struct wr_conn *conn)
     if (ex->state != WR_EXCHANGE_DONE)
         return no(ex->state == WR_EXCHANGE_FAILED ? WEIR_CLOSE_IO
                                                   : WEIR_CLOSE_ABANDONED);
+    if (conn->target->is_single_use)
+        return no(WEIR_CLOSE_DISABLED);
     if (ex->body.framing == WR_FRAMING_CLOSE || !is_kept_alive(&ex->head) ||
         facts->lenient || ex->trailers.facts.lenient ||
         !ex->is_sent) /* rules 2.4, 2.6, 2.9, 2.10, 2.12, 2.14 */

@@ -41,10 +41,11 @@ enum key_use {
     KEY_PLAIN,
     KEY_TLS,
     KEY_HOP,
+    KEY_SINGLE = 0x80, /* with one of the first two */
 };
 
 static bool begin_key(struct wr_buf *key, const struct wr_target_parts *parts,
-                      uint16_t port, enum key_use use)
+                      uint16_t port, unsigned use)
 {
     const struct {
         uint16_t port;
@@ -87,7 +88,8 @@ static bool build_key(struct wr_buf *key, const struct wr_target_parts *parts)
         parts->tls ? wr_tls_context_digest(parts->context) : NULL;
 
     return begin_key(key, parts, parts->port,
-                     parts->tls ? KEY_TLS : KEY_PLAIN) &&
+                     (parts->tls ? KEY_TLS : KEY_PLAIN) |
+                         (parts->is_single_use ? KEY_SINGLE : 0U)) &&
            add_text(key, parts->host) && add_text(key, parts->unix_path) &&
            add_text(key, parts->address) && add_text(key, parts->local) &&
            add_part(key, digest, WR_DIGEST_LEN) &&
@@ -231,6 +233,7 @@ static struct wr_target *assemble(const struct wr_target_parts *parts,
         place_way(target, way, &at, parts, proxy, hop_key);
     atomic_init(&target->refs, 1);
     target->tls = parts->tls ? parts->context : NULL;
+    target->is_single_use = parts->is_single_use;
     target->ip_version = parts->ip_version;
     target->port = parts->port;
     return target;

@@ -22,6 +22,7 @@
 struct wr_target {
     atomic_uint refs;
     bool is_tunnelled;             /* the proxy is asked for a tunnel */
+    bool is_single_use;            /* its connections serve one request */
     struct wr_key key;             /* protocol-rules section 1, in that order */
     struct wr_tls_context *tls;    /* borrowed from the pool; NULL = plain */
     const struct wr_proxy *proxy;  /* NULL = direct */
@@ -50,6 +51,7 @@ struct wr_target_parts {
     const char *address;   /* IP literal or NULL */
     const char *local;     /* IP literal or NULL */
     const char *isolation; /* tag or NULL */
+    bool is_single_use;
     weir_ip_version ip_version;
     const struct wr_proxy *proxy;   /* NULL or WR_PROXY_NONE = direct */
     struct wr_tls_context *context; /* used when tls, or with an https proxy */

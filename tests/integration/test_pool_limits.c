@@ -333,6 +333,31 @@ static void test_switched_off_every_request_has_a_connection(void **state)
     assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_DISABLED], 3);
 }
 
+static void test_a_request_of_single_use_has_a_connection_of_its_own(void **s)
+{
+    struct outcome out;
+    weir_request *request;
+
+    (void)s;
+    open_with(10, 10, 10);
+    get(pool, origin_url(origin, "/warm"), &out);
+    request = must_request("GET", origin_url(origin, "/single"));
+    assert_int_equal(weir_request_set_single_use(request, true, NULL), WEIR_OK);
+    for (unsigned i = 1; i <= 3; i++) {
+        fetch(pool, request, &out);
+        assert_answer(&out, "GET /single 0");
+        assert_false(out.is_reused);
+        assert_int_equal(origin_connections(origin), 1 + i);
+        assert_int_equal(figures_of(pool).open, 1);
+        assert_non_null(strstr(origin_request(origin, i, 0)->head,
+                               "\r\nConnection: close\r\n"));
+    }
+    assert_int_equal(figures_of(pool).closed[WEIR_CLOSE_DISABLED], 3);
+    weir_request_free(request);
+    get(pool, origin_url(origin, "/warm"), &out);
+    assert_true(out.is_reused);
+}
+
 static void test_switched_off_and_on_again(void **state)
 {
     weir_pool_options options = test_options();
@@ -555,6 +580,7 @@ int main(void)
         TEST(test_an_abandoned_response_serves_the_line),
         TEST(test_switched_off_every_request_has_a_connection),
         TEST(test_switched_off_and_on_again),
+        TEST(test_a_request_of_single_use_has_a_connection_of_its_own),
         TEST(test_an_idle_limit_closes),
         TEST(test_an_age_limit_closes),
         TEST(test_lower_limits_close_the_surplus),

@@ -61,6 +61,7 @@ struct fixture {
     struct wr_exchange ex;
     struct weir_request request;
     struct wr_conn conn;
+    struct wr_target target;
     struct wr_field_ref fields[2 * FIELDS];
 };
 
@@ -73,6 +74,7 @@ static struct wr_verdict judge(struct fixture *f, const char *response)
     size_t cap;
     char *at;
 
+    f->conn.target = &f->target;
     wr_exchange_begin(&f->ex, &f->request, &limits, f->fields, NULL);
     assert_int_equal(wr_exchange_output(&f->ex, iov, NULL), 1);
     wr_exchange_sent(&f->ex, iov[0].iov_len);
@@ -133,12 +135,27 @@ static void a_connection_that_the_pool_cut_is_never_lent_again(void **state)
     wr_buf_done(&f.request.head);
 }
 
+static void a_connection_of_single_use_is_never_lent_again(void **state)
+{
+    struct fixture f = {.conn.io.fd = -1};
+
+    (void)state;
+    wr_buf_append_text(&f.request.head, "GET / HTTP/1.1\r\n\r\n");
+    f.target.is_single_use = true;
+    assert_int_equal(
+        judge(&f, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").reason,
+        WEIR_CLOSE_DISABLED);
+    wr_exchange_done(&f.ex);
+    wr_buf_done(&f.request.head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_has_its_verdict),
         cmocka_unit_test(keep_alive_timeout_is_shortened_by_the_margin),
         cmocka_unit_test(a_connection_that_the_pool_cut_is_never_lent_again),
+        cmocka_unit_test(a_connection_of_single_use_is_never_lent_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

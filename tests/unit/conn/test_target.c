@@ -86,6 +86,7 @@ static void rule_1_each_part_keeps_apart(void **state)
     assert_differs(isolation, "tenant");      /* 1.11 */
     assert_differs(isolation, "");            /* a tag that is empty is one */
     assert_differs(epoch, 1);                 /* 1.12 */
+    assert_differs(is_single_use, true);
 }
 
 static void parts_cannot_slide_into_one_another(void **state)
