@@ -81,17 +81,19 @@ valgrind: ## the unit tests under valgrind (one: TESTS="-R name")
 
 # Of all runs whose reports lie in build/.
 reliability: ## docs/reliability.md: promises, tests, cases, failures
-	@scripts/reliability $(sort $(wildcard build/*/tests.xml))
+	@scripts/reliability $(sort $(wildcard build/*/tests.xml build/*.log))
 
 desync: ## token-checked calls to origins that attack (COUNT=..., SEED=...)
 	@$(DEPS) test
 	@$(MAKE) --no-print-directory build
-	build/release/tests/test_desync $(COUNT) $(SEED)
+	build/release/tests/test_desync $(COUNT) $(SEED) >build/test_desync.log; \
+	    status=$$?; cat build/test_desync.log; exit $$status
 
 soak: ## all at once for SOAK_SECONDS: is what it holds flat in the end?
 	@$(DEPS) test
 	@$(MAKE) --no-print-directory build
-	build/release/tests/test_soak $(SOAK_SECONDS) $(SEED)
+	build/release/tests/test_soak $(SOAK_SECONDS) $(SEED) >build/test_soak.log; \
+	    status=$$?; cat build/test_soak.log; exit $$status
 
 docs: ## reference of the public headers: build/docs/html
 	@$(DEPS) test

@@ -201,10 +201,10 @@ static weir_status add_body(weir_request *request, const struct parcel *parcel,
 static weir_status submit(struct webhook *hook, const struct parcel *parcel,
                           weir_error *ret_err)
 {
-    const weir_handlers handlers = {.size = sizeof handlers,
-                                    .on_response = on_response,
-                                    .on_body = on_body,
-                                    .on_done = on_done};
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_response = on_response,
+                                           .on_body = on_body,
+                                           .on_done = on_done};
     weir_request *request;
     weir_status status =
         weir_request_new("POST", hook->options.url, &request, ret_err);

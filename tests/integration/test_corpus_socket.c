@@ -232,7 +232,8 @@ static const char *differs(const struct corpus_case *wanted,
         return "fields";
     if (wanted->body.data &&
         (seen->body_len != wanted->body.len ||
-         memcmp(seen->body, wanted->body.data, wanted->body.len) != 0))
+         (seen->body_len &&
+          memcmp(seen->body, wanted->body.data, seen->body_len) != 0)))
         return "body";
     if (!seen->has_trailers)
         return "trailers";
