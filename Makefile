@@ -57,8 +57,9 @@ install: ## into $(DESTDIR)$(PREFIX); PREFIX is /usr/local
 bench: ## weir beside other clients; writes docs/performance.md (ARGS=...)
 	@$(DEPS) bench
 	@$(MAKE) --no-print-directory build
+	@rm -f build/bench.json
 	$(PYTHON) bench/compare.py build/release --json build/bench.json $(ARGS)
-	$(PYTHON) bench/report.py build/bench.json docs
+	@if [ -e build/bench.json ]; then $(PYTHON) bench/report.py build/bench.json docs; fi
 
 fuzz: ## every fuzz target, FUZZ_SECONDS=30 each (one: TARGETS="url")
 	@$(DEPS) test

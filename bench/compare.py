@@ -184,7 +184,7 @@ def main():
                         help="no wrk, Go, Node.js, aiohttp")
     parser.add_argument("--no-trace", action="store_true",
                         help="CPU time alone: no callgrind, no strace")
-    parser.add_argument("--json", metavar="FILE", help="all figures")
+    parser.add_argument("--json", metavar="FILE", help="all figures, when all has been measured")
     args = parser.parse_args()
     unknown = [name for name in args.scenario if name not in SCENARIOS]
     if unknown:
@@ -194,7 +194,7 @@ def main():
           "system), medians;\nratio to the floor within each round; all "
           "counts a request")
     data = run_all(args.scenario, args)
-    if args.json:
+    if args.json and not args.scenario:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump(data, file, indent=1)
     return 0

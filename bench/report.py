@@ -38,7 +38,7 @@ def ratio_rows(data):
             row = data["scenarios"][name]["weir"]
             yield (f"{scenario.title}: CPU, of the floor",
                    f"{scenario.bound:.2f}",
-                   f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to "
+                   f"{row['ratio']:.3f} ({row['ratio_low']:.2f} to "
                    f"{row['ratio_high']:.2f})",
                    is_met(row["ratio"], scenario.bound))
 
