@@ -150,19 +150,38 @@ static struct sockaddr_in loopback(unsigned short port)
     return addr;
 }
 
-/* A port that was free a moment ago; 0 = none. */
-unsigned short peer_find_port(void)
+static bool can_bind(unsigned short port)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in addr = loopback(0);
-    socklen_t len = sizeof addr;
+    const struct sockaddr_in addr = loopback(port);
+    const bool is_free =
+        fd >= 0 && bind(fd, (const struct sockaddr *)&addr, sizeof addr) == 0;
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&addr, &len) != 0)
-        addr.sin_port = 0;
     if (fd >= 0)
         close(fd);
-    return ntohs(addr.sin_port);
+    return is_free;
+}
+
+/* It lies below those that the kernel gives to connections: one of them could
+ * take it before the peer does, or while a peer that is restarted is away.
+ * Processes that look at the same time begin at places of their own. */
+unsigned short peer_find_port(void)
+{
+    enum {
+        FIRST = 10000,
+        COUNT = 20000,
+        STEP = 7919 /* a prime, so that all are tried */
+    };
+    static unsigned asked;
+
+    for (unsigned tries = 0; tries < COUNT; tries++) {
+        const unsigned place =
+            ((unsigned)getpid() * 61 + ++asked * STEP) % COUNT;
+
+        if (can_bind((unsigned short)(FIRST + place)))
+            return (unsigned short)(FIRST + place);
+    }
+    return 0;
 }
 
 static bool accepts(unsigned short port)
