@@ -54,6 +54,18 @@ class Counting(unittest.TestCase):
                          {None: 4})
         self.assertEqual(reliability.count_cases("ok\n"), {None: 1})
 
+    def test_a_log_is_a_run_of_its_test(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder) / "test_one.log"
+            log.write_text("seed 7\n# cases bytes 12\n", encoding="utf-8")
+            (name, good), = reliability.read_report(str(log))
+            log.write_text("# cases bytes 12\nFAILED; again with: x\n",
+                           encoding="utf-8")
+            (_, bad), = reliability.read_report(str(log))
+        self.assertEqual((name, good.cases), ("test_one", {"bytes": 12}))
+        self.assertFalse(good.failed)
+        self.assertTrue(bad.failed)
+
 
 class Promises(unittest.TestCase):
     def test_they_are_read_with_their_tests(self):
