@@ -61,7 +61,7 @@ def sweep(kind, counts, server, rounds, args):
     result = {}
     for count in counts:
         def measure(client, count=count):
-            requests = max(10000, 2 * count)
+            requests = max(10000, 4 * count)
             # It looks through all connections for each request.
             if kind == "origins" and client.name == "libcurl":
                 requests //= 20

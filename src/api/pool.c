@@ -37,8 +37,7 @@ static weir_status fill(struct weir_pool *pool,
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
     pthread_cond_init(&pool->call_ended, NULL);
-    TAILQ_INIT(&pool->awake);
-    TAILQ_INIT(&pool->resting);
+    TAILQ_INIT(&pool->conns);
     TAILQ_INIT(&pool->threads);
     TAILQ_INIT(&pool->spare_calls);
     TAILQ_INIT(&pool->delayed);
@@ -122,7 +121,7 @@ static void cut_locked(struct weir_pool *pool)
     struct wr_thread *thread;
 
     pool->is_cut = true;
-    TAILQ_FOREACH (conn, &pool->awake, link) {
+    TAILQ_FOREACH (conn, &pool->conns, link) {
         atomic_store_explicit(&conn->is_cut, true, memory_order_relaxed);
         if (conn->io.fd >= 0)
             shutdown(conn->io.fd, SHUT_RDWR);

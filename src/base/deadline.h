@@ -26,6 +26,11 @@ static inline uint64_t wr_earlier(uint64_t a_ns, uint64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
+static inline uint64_t wr_later(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
 /* A span given in seconds: not negative; beyond 292 years is WR_NEVER. */
 static inline uint64_t wr_seconds(double seconds)
 {

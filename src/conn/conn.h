@@ -36,12 +36,11 @@ struct wr_conn {
     uint32_t dial_us[3];       /* resolve, connect, TLS: see wr_conn_times() */
     uint32_t slot;             /* in `loop` */
     struct wr_loop *loop;      /* registered there; NULL: nowhere */
-    bool is_resting;           /* idle for long: in the pool's other list */
     bool is_resumed;           /* TLS session was resumed */
     bool is_silent;            /* close without a TLS alert */
     atomic_bool is_cut;        /* the pool shut the socket down: not the peer */
     weir_close_reason reason;  /* once it is closing */
-    TAILQ_ENTRY(wr_conn) link; /* awake or resting ones of the pool */
+    TAILQ_ENTRY(wr_conn) link; /* of the pool */
     STAILQ_ENTRY(wr_conn) closing; /* while it waits to be closed */
 };
 

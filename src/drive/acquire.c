@@ -359,7 +359,6 @@ static inline bool take_granted_locked(struct weir_pool *pool,
                                        struct weir_response *response,
                                        uint64_t now_ns)
 {
-    wr_rouse_locked(pool, response->conn);
     wr_loop_detach_locked(response->conn);
     if (!wr_is_alive_locked(pool, response->conn, now_ns)) {
         response->conn = NULL;

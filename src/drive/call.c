@@ -103,7 +103,6 @@ weir_status wr_call_join_locked(struct weir_call *call, uint64_t now_ns,
         waiter->conn = granted.opaque;
         waiter->is_reused = granted.reused;
         waiter->has_rested = true;
-        wr_rouse_locked(pool, waiter->conn);
     }
     return WEIR_OK;
 }

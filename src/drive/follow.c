@@ -32,25 +32,17 @@ bool wr_has_moved_locked(struct weir_pool *pool, struct wr_conn *conn)
     return false;
 }
 
-static void close_moved_in_locked(struct weir_pool *pool,
-                                  const struct wr_conn_list *list)
-{
-    struct wr_conn *conn;
-
-    TAILQ_FOREACH (conn, list, link) {
-        if (wr_core_is_idle(pool->core, conn->id) &&
-            wr_has_moved_locked(pool, conn))
-            wr_core_lost(pool->core, conn->id, 0, WEIR_CLOSE_MOVED);
-    }
-}
-
 void wr_close_moved_locked(struct weir_pool *pool)
 {
     const uint64_t generation = wr_resolver_generation(pool->means.resolver);
+    struct wr_conn *conn;
 
     if (pool->dns_seen == generation || !pool->options.follow_dns)
         return;
     pool->dns_seen = generation;
-    close_moved_in_locked(pool, &pool->awake);
-    close_moved_in_locked(pool, &pool->resting);
+    TAILQ_FOREACH (conn, &pool->conns, link) {
+        if (wr_core_is_idle(pool->core, conn->id) &&
+            wr_has_moved_locked(pool, conn))
+            wr_core_lost(pool->core, conn->id, 0, WEIR_CLOSE_MOVED);
+    }
 }

@@ -62,14 +62,14 @@ static void drop_loops(struct weir_pool *pool)
 }
 
 /* One that is lent stays until it is given back, which frees it: id 0. */
-static void drop_conns(struct weir_pool *pool, struct wr_conn_list *list)
+static void drop_conns(struct weir_pool *pool)
 {
     struct wr_conn *conn;
 
-    while ((conn = TAILQ_FIRST(list)) != NULL) {
+    while ((conn = TAILQ_FIRST(&pool->conns)) != NULL) {
         const bool is_idle = wr_core_is_idle(pool->core, conn->id);
 
-        TAILQ_REMOVE(list, conn, link);
+        TAILQ_REMOVE(&pool->conns, conn, link);
         wr_transport_abandon(&conn->io);
         conn->loop = NULL;
         conn->id = 0;
@@ -119,8 +119,7 @@ static void begin_empty(struct weir_pool *pool)
     init_locks(pool);
     drop_threads(pool);
     drop_loops(pool);
-    drop_conns(pool, &pool->awake);
-    drop_conns(pool, &pool->resting);
+    drop_conns(pool);
     wr_keeper_forget_warm_locked(pool);
     wr_leaks_forget(pool);
     begin_again(pool);

@@ -16,6 +16,7 @@
 
 enum {
     REST_BATCH = 32, /* connections put to rest under one hold of the lock */
+    REST_PACE = 4,   /* rounds within that span, at most */
 };
 
 static uint64_t rest_span(const struct weir_pool *pool)
@@ -45,11 +46,12 @@ void wr_keeper_nudge_locked(struct weir_pool *pool, uint64_t due_ns)
 void wr_keeper_rested_locked(struct weir_pool *pool, uint64_t now_ns)
 {
     const uint64_t due_ns = wr_after(now_ns, rest_span(pool));
-    struct wr_loop *keeper;
+    struct wr_loop *keeper = pool->loop_count ? pool->loops[0] : NULL;
 
-    if (!pool->options.keeper || pool->is_closed || TAILQ_EMPTY(&pool->awake))
+    if ((keeper && keeper->rest_ns <= due_ns) || !pool->options.keeper ||
+        pool->is_closed || !wr_core_next_to_watch(pool->core))
         return;
-    if (!pool->loop_count) {
+    if (!keeper) {
         if (pool->has_no_keeper || pool->options.loop == WEIR_LOOP_EXTERNAL)
             return;
         /* Without one the promises are kept when connections are lent. */
@@ -58,8 +60,6 @@ void wr_keeper_rested_locked(struct weir_pool *pool, uint64_t now_ns)
             return;
     }
     keeper = pool->loops[0];
-    if (keeper->rest_ns <= due_ns)
-        return;
     keeper->rest_ns = due_ns;
     wr_keeper_nudge_locked(pool, due_ns);
 }
@@ -78,15 +78,6 @@ uint64_t wr_keeper_due_locked(const struct wr_loop *loop)
 
 /* --- putting to rest ----------------------------------------------------- */
 
-void wr_rouse_locked(struct weir_pool *pool, struct wr_conn *conn)
-{
-    if (!conn->is_resting)
-        return;
-    conn->is_resting = false;
-    TAILQ_REMOVE(&pool->resting, conn, link);
-    TAILQ_INSERT_TAIL(&pool->awake, conn, link);
-}
-
 /* Resting connections of a bucket have one target between them, though each
  * was dialled with that of some request. */
 static void share_target_locked(struct weir_pool *pool, struct wr_conn *conn)
@@ -100,26 +91,17 @@ static void share_target_locked(struct weir_pool *pool, struct wr_conn *conn)
     wr_target_ref(conn->target);
 }
 
-/* A connection that cannot be registered stays awake, and is tried again. */
-static void put_to_rest_locked(struct wr_loop *loop, struct wr_conn *conn)
+/* false: it cannot be registered, and is tried again. */
+static bool put_to_rest_locked(struct wr_loop *loop, struct wr_conn *conn)
 {
     struct weir_pool *pool = loop->pool;
 
     if (!conn->loop && wr_loop_attach_locked(loop, conn) != 0)
-        return;
+        return false;
     wr_transport_rest(&conn->io);
     share_target_locked(pool, conn);
-    conn->is_resting = true;
-    TAILQ_REMOVE(&pool->awake, conn, link);
-    TAILQ_INSERT_TAIL(&pool->resting, conn, link);
-}
-
-/* When the connection should be put to rest; WR_NEVER while it is lent. */
-static uint64_t rest_time(struct weir_pool *pool, const struct wr_conn *conn)
-{
-    if (!wr_core_is_idle(pool->core, conn->id))
-        return WR_NEVER;
-    return wr_after(wr_core_idle_since(pool->core, conn->id), rest_span(pool));
+    wr_core_watch(pool->core, conn->id);
+    return true;
 }
 
 /* Puts to rest what has been idle for long enough, a handful at a time.
@@ -127,26 +109,22 @@ static uint64_t rest_time(struct weir_pool *pool, const struct wr_conn *conn)
 static uint64_t rest_some_locked(struct wr_loop *loop, uint64_t now_ns)
 {
     struct weir_pool *pool = loop->pool;
-    uint64_t next_ns = WR_NEVER;
+    const uint64_t span_ns = rest_span(pool);
     struct wr_conn *conn;
-    struct wr_conn *next;
     unsigned done = 0;
 
-    for (conn = TAILQ_FIRST(&pool->awake); conn; conn = next) {
-        const uint64_t due_ns = rest_time(pool, conn);
+    while ((conn = wr_core_next_to_watch(pool->core)) != NULL) {
+        const uint64_t due_ns =
+            wr_after(wr_core_idle_since(pool->core, conn->id), span_ns);
 
-        next = TAILQ_NEXT(conn, link);
-        if (due_ns > now_ns) {
-            next_ns = wr_earlier(next_ns, due_ns);
-        } else {
-            put_to_rest_locked(loop, conn);
-            if (!conn->is_resting)
-                next_ns = wr_earlier(next_ns, wr_after(now_ns, REST_MAX_NS));
-            if (++done == REST_BATCH)
-                return now_ns;
-        }
+        if (due_ns > now_ns)
+            return wr_later(due_ns, wr_after(now_ns, span_ns / REST_PACE));
+        if (done++ == REST_BATCH)
+            return now_ns;
+        if (!put_to_rest_locked(loop, conn))
+            return wr_after(now_ns, span_ns);
     }
-    return next_ns;
+    return WR_NEVER;
 }
 
 void wr_keeper_round(struct wr_loop *loop)

@@ -23,8 +23,6 @@ weir_status wr_keeper_warm(struct weir_pool *pool, struct wr_target *target,
                            unsigned count, weir_error *ret_err);
 void wr_keeper_forget_warm_locked(struct weir_pool *pool);
 
-/* A lent connection rests no more. */
-void wr_rouse_locked(struct weir_pool *pool, struct wr_conn *conn);
 /* A connection may have come to rest just now: starts the keeper if the pool
  * wants one, and sees to it that it looks in time. */
 void wr_keeper_rested_locked(struct weir_pool *pool, uint64_t now_ns);

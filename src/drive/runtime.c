@@ -77,14 +77,13 @@ static void fail_waiter(const struct wr_action *action)
     tell(waiter);
 }
 
-static void grant(struct weir_pool *pool, const struct wr_action *action)
+static void grant(const struct wr_action *action)
 {
     struct wr_waiter *waiter = action->user;
 
     waiter->conn = action->opaque;
     waiter->is_reused = action->reused;
     waiter->has_rested = action->reused;
-    wr_rouse_locked(pool, waiter->conn);
     tell(waiter);
 }
 
@@ -143,7 +142,7 @@ static void start_close(struct weir_pool *pool, const struct wr_action *action,
 
     conn->reason = action->reason;
     wr_loop_detach_locked(conn);
-    TAILQ_REMOVE(conn->is_resting ? &pool->resting : &pool->awake, conn, link);
+    TAILQ_REMOVE(&pool->conns, conn, link);
     STAILQ_INSERT_TAIL(closing, conn, closing);
 }
 
@@ -157,7 +156,7 @@ static void take_actions_locked(struct weir_pool *pool,
         case WR_ACT_NONE:
             return;
         case WR_ACT_GRANT:
-            grant(pool, &action);
+            grant(&action);
             break;
         case WR_ACT_FAIL:
             fail_waiter(&action);
@@ -225,7 +224,7 @@ void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
     conn->id = id;
     conn->number = ++pool->conn_numbers;
     pool->tally.tls_resumed += conn->is_resumed;
-    TAILQ_INSERT_TAIL(&pool->awake, conn, link);
+    TAILQ_INSERT_TAIL(&pool->conns, conn, link);
     if (pool->is_cut)
         atomic_store_explicit(&conn->is_cut, true, memory_order_relaxed);
 }

@@ -102,8 +102,7 @@ struct weir_pool {
     bool is_cut;            /* the grace is over */
     struct wr_core *core;
     struct wr_health *health;
-    struct wr_conn_list awake;     /* connections in use, or a moment ago */
-    struct wr_conn_list resting;   /* idle for longer: the keeper's */
+    struct wr_conn_list conns;
     struct wr_thread_list threads; /* that wait, in order of arrival */
     struct wr_thread *timekeeper;  /* that sleeps until the core's deadline */
     struct wr_response_stack spares;

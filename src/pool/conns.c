@@ -85,6 +85,8 @@ void wr_pool_rest(struct wr_core *core, struct conn *conn, uint64_t now_ns,
 
 static void wake_up(struct wr_core *core, struct conn *conn)
 {
+    if (core->watched == conn)
+        core->watched = TAILQ_PREV(conn, conn_list, lru);
     TAILQ_REMOVE(&core->idle, conn, lru);
     core->counts.idle--;
 }

@@ -526,6 +526,29 @@ void *wr_core_oldest_idle(const struct wr_core *core, wr_conn_id id)
     return oldest ? oldest->opaque : NULL;
 }
 
+static struct conn *next_to_watch(const struct wr_core *core)
+{
+    return core->watched ? TAILQ_NEXT(core->watched, lru)
+                         : TAILQ_FIRST(&core->idle);
+}
+
+void *wr_core_next_to_watch(const struct wr_core *core)
+{
+    const struct conn *conn = next_to_watch(core);
+
+    return conn ? conn->opaque : NULL;
+}
+
+weir_status wr_core_watch(struct wr_core *core, wr_conn_id id)
+{
+    struct conn *conn = wr_pool_find_conn(core, id);
+
+    if (!conn || conn != next_to_watch(core))
+        return WEIR_E_STATE;
+    core->watched = conn;
+    return WEIR_OK;
+}
+
 bool wr_core_is_idle(const struct wr_core *core, wr_conn_id id)
 {
     const struct conn *conn = wr_pool_find_conn(core, id);

@@ -20,6 +20,7 @@
  *   warm     a bucket with a minimum of conns; cold while it has fewer and may
  *            dial
  *   home     whose hands a conn is in when idle: threads or the event loop
+ *   watched  an idle conn is so from wr_core_watch() until it is lent or closed
  *
  * Invariants (the model test checks them after every operation)
  *   - conns that are not FREE (dialing, open, closing) <= max_total
@@ -33,6 +34,7 @@
  *   - when a bucket is hungry: no room is left below max_total, and either no
  *     conn is idle anywhere or as many are CLOSING as there are hungry buckets
  *     waiting (room is being made)
+ *   - the watched conns are those that have been idle for longest
  *   - when a bucket is cold: no room is left below max_total, or one is hungry
  *   - a bucket without conns, tickets and warmth is gone, at the latest when
  *     the delay of its last failed dial has passed once more after the retry
@@ -274,6 +276,11 @@ uint64_t wr_core_idle_since(const struct wr_core *core, wr_conn_id id);
 /* What the one of its bucket and home that has been idle for longest is: a
  * sibling, or the conn itself.  NULL: none is idle. */
 void *wr_core_oldest_idle(const struct wr_core *core, wr_conn_id id);
+/* The conn that has been idle for longest of those that are not watched; NULL:
+ * none. */
+void *wr_core_next_to_watch(const struct wr_core *core);
+/* That conn is watched from now on.  WEIR_E_STATE: it is another one. */
+weir_status wr_core_watch(struct wr_core *core, wr_conn_id id);
 /* Is it open, with no lease (none queued either)? */
 bool wr_core_is_idle(const struct wr_core *core, wr_conn_id id);
 

@@ -111,6 +111,7 @@ struct wr_core {
     bool is_shut;
     struct bucket *buckets; /* uthash */
     struct conn_list idle;  /* least recently used first */
+    struct conn *watched;   /* idle: it and all before it are watched */
     struct conn_list spare; /* FREE records */
     struct conn_list actions;
     struct ticket_list outcomes;

@@ -53,6 +53,7 @@ struct model_conn {
     uint64_t rested_ns; /* since when idle */
     uint64_t keep_ns;
     uint64_t rest_order; /* counts up at each rest */
+    uint64_t watched;    /* the rest in which it was watched last */
     enum wr_home home;
     uint64_t recency; /* counts up when a conn without room has some again */
 };

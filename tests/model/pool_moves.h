@@ -308,6 +308,30 @@ static void do_home(struct model *m)
     assert_int_equal(wr_core_set_home(m->core, conn->id, conn->home), WEIR_OK);
 }
 
+/* Those that have been idle for longest are watched first. */
+static void do_watch(struct model *m)
+{
+    struct model_conn *next = NULL;
+
+    for (int i = 0; i < CONNS_MAX; i++) {
+        struct model_conn *conn = &m->conns[i];
+
+        if (is_idle(conn) && conn->watched != conn->rest_order &&
+            (!next || conn->rest_order < next->rest_order))
+            next = conn;
+    }
+    assert_ptr_equal(wr_core_next_to_watch(m->core), next);
+    for (int i = 0; i < CONNS_MAX; i++) {
+        if (m->conns[i].state != NOT_THERE && &m->conns[i] != next)
+            assert_int_equal(wr_core_watch(m->core, m->conns[i].id),
+                             WEIR_E_STATE);
+    }
+    if (!next)
+        return;
+    assert_int_equal(wr_core_watch(m->core, next->id), WEIR_OK);
+    next->watched = next->rest_order;
+}
+
 static void do_warm(struct model *m)
 {
     static char users[KEYS][2];
@@ -410,8 +434,10 @@ static void step(struct model *m)
         do_renewed(m);
     } else if (what < 920) {
         do_warm(m);
-    } else if (what < 940) {
+    } else if (what < 930) {
         do_home(m);
+    } else if (what < 940) {
+        do_watch(m);
     } else if (what < 998) {
         do_tick(m);
     } else {
