@@ -12,6 +12,7 @@
 #include "drive/means.h"
 #include "drive/sequel.h"
 #include "drive/waiting.h"
+#include "drive/wake.h"
 #include "net/clock.h"
 #include "settings/options.h"
 
@@ -44,6 +45,7 @@ static weir_status fill(struct weir_pool *pool,
     TAILQ_INIT(&pool->warm);
     TAILQ_INIT(&pool->held);
     SLIST_INIT(&pool->spares);
+    pool->spare_wake_fd = -1;
     pool->refs = 1;
     wr_forking_add(pool);
     if (wr_options_copy(&pool->options, &pool->options_block, options) !=
@@ -150,6 +152,7 @@ static void drop_spares_locked(struct weir_pool *pool)
     }
     pool->spare_count = 0;
     wr_calls_drop_spares_locked(pool);
+    wr_wake_drop_spare_locked(pool);
 }
 
 static void close_locked(struct weir_pool *pool, uint64_t grace_ns,

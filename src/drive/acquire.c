@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "drive/leaks.h"
 #include "drive/loop.h"
 #include "drive/transact.h"
+#include "drive/wake.h"
 #include "net/clock.h"
 
 /* --- keeping time -------------------------------------------------------- */
@@ -145,7 +145,7 @@ static void run_offered_dial_locked(struct weir_pool *pool,
     weir_error err;
 
     thread->dial = NULL;
-    thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    wr_wake_open_locked(pool, thread); /* without one it is not woken early */
     pass_time_on_locked(pool);
     pthread_mutex_unlock(&pool->lock);
     if (!dial)
@@ -159,9 +159,7 @@ static void run_offered_dial_locked(struct weir_pool *pool,
         wr_error_no_memory(&err);
     }
     pthread_mutex_lock(&pool->lock);
-    if (thread->wake_fd >= 0)
-        close(thread->wake_fd);
-    thread->wake_fd = -1;
+    wr_wake_close_locked(pool, thread);
     wr_end_dial_locked(pool, thread, dial, end, &err);
 }
 
@@ -408,8 +406,8 @@ static enum wr_dial_end dial_in_place(struct weir_pool *pool,
     enum wr_dial_end end = WR_DIAL_INTERRUPTED;
     bool is_cut;
 
-    thread.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_lock(&pool->lock);
+    wr_wake_open_locked(pool, &thread);
     is_cut = pool->is_cut;
     TAILQ_INSERT_TAIL(&pool->threads, &thread, link);
     pthread_mutex_unlock(&pool->lock);
@@ -417,9 +415,8 @@ static enum wr_dial_end dial_in_place(struct weir_pool *pool,
         end = drive_dial(pool, dial, &thread, response->deadline_ns, err);
     pthread_mutex_lock(&pool->lock);
     TAILQ_REMOVE(&pool->threads, &thread, link);
+    wr_wake_close_locked(pool, &thread);
     pthread_mutex_unlock(&pool->lock);
-    if (thread.wake_fd >= 0)
-        close(thread.wake_fd);
     if (end == WR_DIAL_INTERRUPTED) {
         if (wr_now() >= response->deadline_ns)
             wr_total_ran_out(response->limits.total_ns, err);

@@ -1,14 +1,13 @@
 #include "drive/aside.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "drive/acquire_inner.h"
 #include "drive/dialing.h"
 #include "drive/hedge.h"
 #include "drive/lease.h"
+#include "drive/wake.h"
 #include "net/clock.h"
 
 /* --- the line ------------------------------------------------------------ */
@@ -52,8 +51,7 @@ weir_status wr_aside_begin_locked(struct weir_pool *pool,
         if (wr_take_granted_locked(pool, response, now_ns))
             return WEIR_OK;
     }
-    thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (thread->wake_fd < 0) {
+    if (!wr_wake_open_locked(pool, thread)) {
         wr_core_cancel(pool->core, ticket, now_ns);
         wr_settle_if_needed_locked(pool);
         return WEIR_E_SYSTEM;
@@ -81,7 +79,7 @@ static void leave_locked(struct weir_pool *pool, struct wr_aside *aside)
     end_dial_locked(pool, aside, WR_DIAL_INTERRUPTED, NULL);
     TAILQ_REMOVE(&pool->threads, thread, link);
     wr_leave_dial_locked(pool, thread);
-    close(thread->wake_fd);
+    wr_wake_close_locked(pool, thread);
     aside->is_in_line = false;
 }
 
@@ -191,19 +189,12 @@ static enum wr_step take_news(struct weir_pool *pool, struct wr_aside *aside,
     return step;
 }
 
-static void hear_wake_up(const struct wr_aside *aside)
-{
-    uint64_t count;
-
-    (void)!read(aside->thread.wake_fd, &count, sizeof count);
-}
-
 enum wr_step wr_aside_step(struct weir_pool *pool, struct wr_aside *aside,
                            struct weir_response *response, weir_error *err)
 {
     bool is_offered;
 
-    hear_wake_up(aside);
+    wr_wake_hear(&aside->thread);
     for (;;) {
         enum wr_step step;
 

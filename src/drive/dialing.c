@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "drive/keeper.h"
 #include "drive/loop.h"
+#include "drive/wake.h"
 #include "net/clock.h"
 
 /* --- steps --------------------------------------------------------------- */

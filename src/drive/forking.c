@@ -7,6 +7,7 @@
 #include "drive/leaks.h"
 #include "drive/loop.h"
 #include "drive/means.h"
+#include "drive/wake.h"
 
 static struct {
     pthread_mutex_t lock; /* before all others but those of dials */
@@ -31,6 +32,7 @@ static void drop_threads(struct weir_pool *pool)
         if (thread->wake_fd >= 0)
             close(thread->wake_fd);
     }
+    wr_wake_drop_spare_locked(pool); /* the parent's too */
     TAILQ_INIT(&pool->threads);
     TAILQ_INIT(&pool->delayed);
     pool->timekeeper = NULL;

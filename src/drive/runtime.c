@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -13,6 +12,7 @@
 #include "drive/forking.h"
 #include "drive/keeper.h"
 #include "drive/leaks.h"
+#include "drive/wake.h"
 #include "net/clock.h"
 
 void wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
@@ -36,16 +36,6 @@ void wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
 }
 
 /* --- actions ------------------------------------------------------------- */
-
-void wr_wake_thread(struct wr_thread *thread)
-{
-    static const uint64_t one = 1;
-
-    if (thread->wake_fd >= 0)
-        (void)!write(thread->wake_fd, &one, sizeof one);
-    else
-        pthread_cond_signal(&thread->wake);
-}
 
 static struct wr_thread *thread_of(struct wr_waiter *waiter)
 {

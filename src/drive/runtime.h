@@ -54,6 +54,7 @@ struct wr_thread {
     const struct wr_waits *waits; /* while it drives a dial: the dial's */
     int wake_fd;         /* while it polls in a dial: eventfd; else -1 */
     pthread_cond_t wake; /* otherwise */
+    bool was_woken;      /* since wake_fd was opened: see wake.h */
     TAILQ_ENTRY(wr_thread) link;
 };
 
@@ -104,6 +105,7 @@ struct weir_pool {
     struct wr_health *health;
     struct wr_conn_list conns;
     struct wr_thread_list threads; /* that wait, in order of arrival */
+    int spare_wake_fd;             /* for the next that polls; -1 = none */
     struct wr_thread *timekeeper;  /* that sleeps until the core's deadline */
     struct wr_response_stack spares;
     unsigned spare_count;
@@ -164,8 +166,6 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
 /* The oldest thread that waits for that bucket and has no dial, or NULL. */
 struct wr_thread *wr_free_hand_locked(struct weir_pool *pool,
                                       const struct wr_key *key);
-/* Wakes a thread that waits in acquire.c. */
-void wr_wake_thread(struct wr_thread *thread);
 /* A dial that came to its end: a new connection joins the pool. */
 void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
                      wr_conn_id id);
