@@ -135,13 +135,26 @@ static enum wr_step win(struct wr_race *race, unsigned index, int *ret_fd,
     return WR_STEP_DONE;
 }
 
-static bool is_ready(const struct wr_waits *ready, int fd)
+static short events_of(const struct wr_waits *ready, int fd)
 {
     for (unsigned i = 0; i < ready->count; i++) {
         if (ready->fds[i].fd == fd)
-            return ready->fds[i].revents != 0;
+            return ready->fds[i].revents;
     }
-    return false;
+    return 0;
+}
+
+/* Why the attempt has failed, as poll() tells that it has; 0: it has not. */
+static int failure_of(int fd, short events)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (!(events & (POLLERR | POLLHUP)))
+        return 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    return error;
 }
 
 /* Looks at the open attempts that `ready` names.  Returns the index of the
@@ -151,13 +164,13 @@ static unsigned judge(struct wr_race *race, const struct wr_waits *ready,
 {
     for (unsigned i = 0; ready && i < race->started; i++) {
         struct wr_race_attempt *attempt = &race->attempts[i];
-        int error = 0;
-        socklen_t len = sizeof error;
+        const short events =
+            attempt->fd < 0 ? 0 : events_of(ready, attempt->fd);
+        int error;
 
-        if (attempt->fd < 0 || !is_ready(ready, attempt->fd))
+        if (!events)
             continue;
-        if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-            error = errno;
+        error = failure_of(attempt->fd, events);
         if (!error && is_self(attempt->fd, &race->addrs.list[i]))
             error = ECONNREFUSED;
         if (!error)
