@@ -18,13 +18,20 @@ static enum wr_io read_under(struct wr_tls_socket *sock, void *buf, size_t cap,
     return io == WR_IO_ERROR && wr_tls_was_cut(sock->under) ? WR_IO_EOF : io;
 }
 
+/* In a handshake what comes after bytes sent is their answer, which takes a
+ * round trip: no need to look. */
+static bool is_too_early(const struct wr_tls_socket *sock)
+{
+    return sock->is_asking && sock->has_asked && !sock->under;
+}
+
 static int on_read(BIO *bio, char *buf, size_t cap, size_t *ret_len)
 {
     struct wr_tls_socket *sock = BIO_get_data(bio);
     enum wr_io io = WR_IO_AGAIN;
 
     BIO_clear_retry_flags(bio);
-    if (sock->dont_wait || !sock->is_spent) {
+    if (!is_too_early(sock) && (sock->dont_wait || !sock->is_spent)) {
         sock->is_spent = true;
         io = __builtin_expect(sock->under != NULL, 0)
                  ? read_under(sock, buf, cap, ret_len)
@@ -62,6 +69,7 @@ static int on_write(BIO *bio, const char *buf, size_t len, size_t *ret_len)
                               : wr_sock_write(sock->fd, buf, len, ret_len);
 
     BIO_clear_retry_flags(bio);
+    sock->has_asked = true;
     if (io == WR_IO_OK)
         return 1;
     if (io == WR_IO_AGAIN)

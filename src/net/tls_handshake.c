@@ -270,6 +270,7 @@ enum wr_step wr_tls_handshake(struct wr_tls_stream *stream,
     int result, code;
 
     wr_tls_begin_call(stream, true);
+    stream->socket.is_asking = true;
     result = SSL_connect(stream->ssl);
     code = result == 1 ? SSL_ERROR_NONE : SSL_get_error(stream->ssl, result);
     wr_waits_clear(ret_waits);

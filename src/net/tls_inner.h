@@ -46,8 +46,10 @@ struct wr_tls_socket {
     struct wr_tls_stream *under;
     /* For the call under way: */
     bool dont_wait;
-    bool is_spent; /* the one receive that may wait has been made */
-    bool is_dry;   /* OpenSSL was told that there is nothing now */
+    bool is_spent;  /* the one receive that may wait has been made */
+    bool is_dry;    /* OpenSSL was told that there is nothing now */
+    bool is_asking; /* in a handshake */
+    bool has_asked; /* bytes have been sent */
     /* For good: */
     bool is_ended;   /* the peer has shut the socket down */
     bool is_drained; /* the last receive took all that there was */

@@ -26,6 +26,8 @@ void wr_tls_begin_call(struct wr_tls_stream *stream, bool dont_wait)
     stream->socket.dont_wait = dont_wait;
     stream->socket.is_spent = false;
     stream->socket.is_dry = false;
+    stream->socket.is_asking = false;
+    stream->socket.has_asked = false;
     wr_tls_clear_errors();
 }
 
