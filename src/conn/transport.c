@@ -34,8 +34,8 @@ void wr_transport_close(struct wr_transport *io, bool silent)
 {
     wr_tls_stream_free(io->tls, silent);
     io->tls = NULL;
-    if (io->fd >= 0 && !silent)
-        shutdown(io->fd, SHUT_RDWR); /* a poll() of it would keep it open */
+    if (io->fd >= 0 && io->is_held && !silent)
+        shutdown(io->fd, SHUT_RDWR);
     if (io->fd >= 0)
         close(io->fd);
     io->fd = -1;

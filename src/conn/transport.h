@@ -12,6 +12,7 @@ struct wr_transport {
     int fd;                    /* owned; -1 = closed */
     struct wr_tls_stream *tls; /* owned; NULL = plain */
     uint64_t read_limit_ns;    /* SO_RCVTIMEO as it stands; 0 = none */
+    bool is_held;              /* somebody's poll() may keep it open */
 };
 
 static inline enum wr_io wr_transport_read(struct wr_transport *io, void *buf,

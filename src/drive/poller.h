@@ -24,6 +24,7 @@ struct wr_poller;
 
 struct wr_poller_kind {
     const char *name;
+    bool holds_files; /* what is waited for stays open until the wait ends */
     /* NULL with errno. */
     struct wr_poller *(*open)(void);
     void (*close)(struct wr_poller *poller);

@@ -212,6 +212,7 @@ static int wait_poll(struct wr_poller *poller, int timeout_ms,
 
 const struct wr_poller_kind wr_poller_poll = {
     .name = "poll",
+    .holds_files = true,
     .open = open_poll,
     .close = close_poll,
     .fd = fd_poll,

@@ -90,6 +90,7 @@ int wr_loop_attach_locked(struct wr_loop *loop, struct wr_conn *conn)
         return error;
     loop->slots[conn->slot].conn = conn;
     conn->loop = loop;
+    conn->io.is_held |= loop->poller->kind->holds_files;
     wr_core_set_home(loop->pool->core, conn->id, WR_HOME_LOOP);
     return 0;
 }
