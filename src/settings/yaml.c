@@ -302,16 +302,11 @@ static weir_status parse(struct builder *builder, const char *text, size_t len)
     return status;
 }
 
-/* The library stops silently at bytes that it does not like. */
-static weir_status check_bytes(const char *layer, const char *text, size_t len,
-                               weir_error *err)
+static struct wr_place place_of(const char *layer, const char *text, size_t at)
 {
-    const size_t bad = wr_text_check(text, len);
     struct wr_place place = {.layer = layer, .line = 1, .column = 1};
 
-    if (bad == len)
-        return WEIR_OK;
-    for (size_t i = 0; i < bad; i++) {
+    for (size_t i = 0; i < at; i++) {
         if (text[i] == '\n') {
             place.line++;
             place.column = 1;
@@ -319,9 +314,61 @@ static weir_status check_bytes(const char *layer, const char *text, size_t len,
             place.column++;
         }
     }
+    return place;
+}
+
+/* The library stops silently at bytes that it does not like. */
+static weir_status check_bytes(const char *layer, const char *text, size_t len,
+                               weir_error *err)
+{
+    const size_t bad = wr_text_check(text, len);
+    struct wr_place place;
+
+    if (bad == len)
+        return WEIR_OK;
+    place = place_of(layer, text, bad);
     return wr_complain(err, &place, NULL, NULL,
                        "found byte 0x%02x, expected printable UTF-8",
                        (unsigned char)text[bad]);
+}
+
+/* After the indentation of a block's line come its indicators, each with a
+ * blank behind it (YAML 1.2.2 section 8.2).  Returns where a `?` is among them;
+ * len if none. */
+static size_t find_explicit_key(const char *text, size_t len)
+{
+    static const char bom[3] = "\xef\xbb\xbf";
+    const bool has_bom = len >= sizeof bom && !memcmp(text, bom, sizeof bom);
+    bool is_in_front = true; /* of the line's content */
+
+    for (size_t i = has_bom ? sizeof bom : 0; i < len; i++) {
+        const char next = i + 1 < len ? text[i + 1] : '\n';
+
+        if (text[i] == '\n' || text[i] == '\r')
+            is_in_front = true;
+        else if (!is_in_front || strchr(" \t", text[i]))
+            continue;
+        else if (!strchr("-?:", text[i]) || !strchr(" \t\r\n", next))
+            is_in_front = false;
+        else if (text[i] == '?')
+            return i;
+    }
+    return len;
+}
+
+/* No setting needs an explicit key, and libfyaml 0.7.12 crashes at a tab in the
+ * mapping that one can be (`? a:<tab>?`). */
+static weir_status check_keys(const char *layer, const char *text, size_t len,
+                              weir_error *err)
+{
+    const size_t found = find_explicit_key(text, len);
+    struct wr_place place;
+
+    if (found == len)
+        return WEIR_OK;
+    place = place_of(layer, text, found);
+    return wr_complain(err, &place, NULL, NULL,
+                       "found a key marked with '?', expected key: value");
 }
 
 static weir_status check_root(struct wr_node **root, weir_error *err)
@@ -379,6 +426,8 @@ weir_status wr_yaml_read(struct wr_tree *tree, const char *layer,
     struct wr_node *root;
     weir_status status = check_bytes(layer, text, len, err);
 
+    if (status == WEIR_OK)
+        status = check_keys(layer, text, len, err);
     if (status != WEIR_OK)
         return status;
     builder = wr_calloc(1, sizeof *builder);

@@ -310,7 +310,7 @@ static void test_a_second_value_under_one_key_is_unusable(void **state)
 
     (void)state;
     need_yaml();
-    sandbox_write(FULL, "w:\n  a: 1\n  a: 2\n  ? [x]\n  : 3\n");
+    sandbox_write(FULL, "w:\n  a: 1\n  a: 2\n  [x]: 3\n");
     settings = load("weir", NULL);
     node = at(settings, "w/a");
     assert_int_equal(weir_node_get_kind(node), WEIR_NODE_UNUSABLE);
