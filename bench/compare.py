@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import tempfile
 import clients
 import round_trips
 from scenarios import ORIGINS, SCENARIOS, SWEEP
-from server import nginx
+from server import nginx, on_core
 
 
 def target(server, scenario):
@@ -110,6 +111,19 @@ def pool_operations(build):
     return result
 
 
+def lock_times(args, server):
+    """How long weir's lock is held, uncontended: medians of some runs."""
+    runs = []
+    for _ in range(min(args.rounds, 5)):
+        done = subprocess.run(
+            [*on_core(0), f"{args.build}/bench/lock_times",
+             f"{server.plain}/102", "20000"],
+            check=True, text=True, capture_output=True)
+        runs.append([float(word) for word in done.stdout.split()])
+    return dict(zip(("holds", "median_ns", "p99_ns"),
+                    map(statistics.median, zip(*runs))))
+
+
 def show(title, result, bound):
     print(f"\n{title}" + (f" (promised: {bound:.2f})" if bound else ""))
     print(f"  {'client':26} {'CPU us':>8} {'of floor':>9} "
@@ -164,6 +178,9 @@ def run_all(names, args):
             data["origins"] = sweep("origins", ORIGINS, server,
                                     min(args.rounds, 5), args)
             show_sweep("CPU us a request, origins in turn", data["origins"])
+            data["lock"] = lock_times(args, server)
+            print("lock: {holds:.2f} holds a request of {median_ns:.0f} ns, "
+                  "99 of 100 within {p99_ns:.0f} ns".format(**data["lock"]))
     if everything:
         data["pool"] = pool_operations(args.build)
         data["round_trips"] = round_trips.measure_all(args.build)

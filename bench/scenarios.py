@@ -59,6 +59,9 @@ ORIGINS_BOUND = 1.3
 
 LATENCY_BOUND_US = 3  # of the median, over the floor's
 
+# Of one hold of the lock, uncontended: the median.
+LOCK_BOUND_NS = 100
+
 # User-space instructions and system calls of a warm request.
 INSTRUCTIONS = {"get": 4000, "get-tls": 18500, "loop": 4500, "loop-tls": 19000}
 SYSTEM_CALLS = {"get": 2.0, "get-tls": 2.0, "loop": 2.1, "loop-tls": 2.1}
