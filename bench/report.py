@@ -10,8 +10,8 @@ import os
 import sys
 
 import plots
-from scenarios import (INSTRUCTIONS, LATENCY_BOUND_US, LOCK_BOUND_NS, ORIGINS, ORIGINS_BOUND,
-                       SCENARIOS, SWEEP_BOUND, SYSTEM_CALLS)
+from scenarios import (INSTRUCTIONS, LATENCY_BOUND_US, LOCK_BOUND_NS, ORIGINS,
+                       ORIGINS_BOUND, SCENARIOS, SWEEP_BOUND, SYSTEM_CALLS)
 
 HEAD = """# Performance
 
