@@ -112,6 +112,15 @@ static const struct origin_step hangs_as_second[] = {
 static const struct origin_step dies_as_second[] = {
     O_EXPECT, O_POST(SECOND_IS_THERE), O_RESET, O_END};
 
+/* A GET whose two requests come to these. */
+static inline void race(const struct origin_step *first,
+                        const struct origin_step *second, struct outcome *out)
+{
+    origin_script(origin, 0, first);
+    origin_script(origin, 1, second);
+    get(pool, origin_url(origin, "/"), out);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

@@ -327,9 +327,7 @@ static void test_the_delay_until_enough_is_known(void **state)
     (void)state;
     options.hedge_p95 = true;
     open_pool(&options);
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     check_hedges(1, 1);
 }
@@ -403,9 +401,7 @@ static void test_a_loser_is_no_failure_to_the_breaker(void **state)
     (void)state;
     options.breaker_failures = 1;
     open_pool(&options);
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     get_plain("/", &out);
     assert_answer(&out, "GET / 0");
