@@ -86,7 +86,7 @@ static bool want(struct bench_options *options, const char *name)
     }
     for (size_t i = 0; i < SCENARIOS; i++)
         names[i] = scenarios[i].name;
-    near = cli_suggest(name, names);
+    near = weir_suggest(name, names);
     cli_usage_error("bench",
                     "--scenario: found '%s', expected versions, health, "
                     "providers or concurrent%s%s",
@@ -96,7 +96,7 @@ static bool want(struct bench_options *options, const char *name)
 
 static bool choose_driver(struct bench_options *options, const char *name)
 {
-    const char *near = cli_suggest(name, bench_driver_names);
+    const char *near = weir_suggest(name, bench_driver_names);
 
     for (int i = 0; bench_driver_names[i]; i++) {
         if (strcmp(name, bench_driver_names[i]) == 0) {

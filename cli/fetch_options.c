@@ -179,7 +179,7 @@ static int unknown_option(const char *word)
         count++;
     }
     names[count] = NULL;
-    near = strncmp(word, "--", 2) == 0 ? cli_suggest(word + 2, names) : NULL;
+    near = strncmp(word, "--", 2) == 0 ? weir_suggest(word + 2, names) : NULL;
     if (near)
         return cli_usage_error("fetch", "unknown option %s; did you mean --%s?",
                                word, near);

@@ -111,7 +111,7 @@ static weir_status refuse_after(const struct watch_settings *settings,
 
     for (size_t i = 0; i < settings->count; i++)
         names[i] = settings->services[i]->name;
-    near = cli_suggest(unknown, names);
+    near = weir_suggest(unknown, names);
     free((void *)names);
     status =
         near

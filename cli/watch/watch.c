@@ -98,7 +98,7 @@ static int refuse_verb(const char *name)
 
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i].name;
-    near = cli_suggest(name, names);
+    near = weir_suggest(name, names);
     return near ? cli_usage_error("watch",
                                   "unknown verb '%s'; did you mean '%s'?", name,
                                   near)
