@@ -65,6 +65,19 @@ static void note_ending(struct wr_course *course, size_t index,
     attempt->ended_ns = ending->now_ns;
 }
 
+void wr_course_fail(struct wr_course *course, const weir_error *error,
+                    uint64_t now_ns)
+{
+    struct wr_attempt *attempt = &course->attempts[course->now];
+
+    if (attempt->begun_ns > now_ns) /* it was to begin later */
+        attempt->begun_ns = now_ns;
+    note_ending(course, course->now,
+                &(struct wr_ending){.error = error,
+                                    .connection = error->connection,
+                                    .now_ns = now_ns});
+}
+
 struct wr_course *wr_course_new(const struct wr_policy *policy,
                                 struct weir_request *asked, uint64_t now_ns)
 {

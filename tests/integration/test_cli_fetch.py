@@ -58,6 +58,28 @@ class Persistence(Case):
         self.assertEqual((done.returncode, done.stdout), (0, b"done"))
         self.assertIn(b"attempt 3 of 3", done.stderr)
 
+    def test_a_report_of_a_failure_has_the_attempts(self):
+        server = self.serve(answers((b"", True)))
+        done = weir("fetch", "--retry", "2", "--retry-delay", "0.01",
+                    "--report", "json", server.url())
+        self.assertEqual(done.returncode, 1)
+        report = reports(done)[0]
+        self.assertEqual([(a["kind"], a["url"], a["status"], a["error"])
+                          for a in report["attempts"]],
+                         [(kind, server.url(), None, report["error"]["code"])
+                          for kind in ("first", "retry", "retry")])
+        self.assertEqual(report["error"]["attempts"], 3)
+        self.assertIsNone(report["status"])
+
+    def test_a_redirect_that_is_refused_is_in_the_report(self):
+        server = self.serve(lambda _: head(b"302 Found", b"Location: ftp://h"))
+        done = weir("fetch", "-L", "--report", "json", server.url())
+        report = reports(done)[0]
+        self.assertEqual(report["error"]["code"], "WEIR_E_REDIRECT")
+        self.assertEqual([(a["kind"], a["status"], a["error"])
+                          for a in report["attempts"]],
+                         [("first", 302, None)])
+
     def test_the_policy_stands_in_settings_as_it_is(self):
         server = self.serve(answers(head(b"503 B"), head(b"503 B"), ok(b"x")))
         settings = self.write("s.yaml", b"""
