@@ -33,6 +33,12 @@ __attribute__((format(printf, 1, 2))) void cli_complain(const char *format,
 __attribute__((format(printf, 2, 3))) int
 cli_usage_error(const char *command, const char *format, ...);
 
+struct option;
+/* getopt_long() that says itself what is wrong with an option: '?' then, for
+ * EXIT_USAGE.  `shorts` begins with a colon. */
+int cli_option(const char *command, int argc, char **argv, const char *shorts,
+               const struct option *longs);
+
 /* A number of an option.  false: it has complained. */
 bool cli_seconds(const char *command, const char *option, const char *text,
                  double *ret_seconds);

@@ -567,9 +567,41 @@ class Usage(Case):
                 (["fetch", "--report", "xml", "x"], b"expected json"),
                 (["fetch", "-o", "a", "-O", "x"], b"exclude each other"),
                 (["fetch", "-o"], b"needs an argument"),
-                (["fech"], b"did you mean 'fetch'?"),
+                (["fech"], b"unknown command 'fech'; did you mean 'fetch'?\n"
+                           b"'weir help' lists them.\n"),
                 (["--confg"], b"unknown option"),
                 ([], b"usage: weir")):
+            done = weir(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(expected, done.stderr, args)
+
+    def test_unknown_options_of_any_command(self):
+        for command in (["fetch"], ["bench"], ["config"], ["providers"],
+                        ["versions"], ["watch"], ["watch", "run"],
+                        ["watch", "status"], ["watch", "history"]):
+            for option, expected in (
+                    ("--confg", "unknown option --confg; did you mean "
+                                "--config?"),
+                    ("--nonsense", "unknown option --nonsense\n"),
+                    ("-Z", "unknown option -Z\n")):
+                if command[-1] == "history":
+                    expected = expected.replace("; did you mean --config?", "")
+                done = weir(*command, option)
+                self.assertEqual(done.returncode, 2, command)
+                self.assertEqual(done.stdout, b"")
+                first, hint, rest = done.stderr.decode().split("\n")
+                self.assertIn(expected.rstrip(), first)
+                self.assertTrue(first.startswith("weir " + command[0]), first)
+                self.assertIn(" --help'.", hint)
+                self.assertEqual(rest, "")
+        for args, expected in (
+                (["fetch", "--stats", "-sZ"], b"unknown option -Z\n"),
+                (["fetch", "--stats=3"], b"--stats takes no argument\n"),
+                (["fetch", "--re"], b"--re may be one of several options\n"),
+                (["fetch", "--cert"], b"--cert needs an argument\n"),
+                (["fetch", "-sX"], b"-X needs an argument\n"),
+                (["watch", "--plain", "stop", "x"],
+                 b"'stop'; a verb comes before the options")):
             done = weir(*args)
             self.assertEqual(done.returncode, 2, args)
             self.assertIn(expected, done.stderr, args)
