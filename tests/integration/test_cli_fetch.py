@@ -557,6 +557,19 @@ class Verbose(Case):
 
 
 class Usage(Case):
+    def test_a_proxy_that_is_away_is_named(self):
+        for args, said in (
+                (["--proxy", "http://127.0.0.1:1"],
+                 "proxy: connect to 127.0.0.1:1: connection refused"),
+                (["--proxy", "socks5h://127.0.0.1:1"],
+                 "proxy: connect to 127.0.0.1:1: connection refused"),
+                (["--proxy", "http://127.0.0.1:1", "-6"],
+                 "proxy: resolve 127.0.0.1: not an IPv6 address")):
+            done = weir("fetch", *args, "http://a.test/")
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr.decode(),
+                             f"weir: fetch http://a.test/: {said}\n")
+
     def test_mistakes_are_answered_with_help(self):
         for args, expected in (
                 (["fetch"], b"no URL"),
