@@ -86,7 +86,7 @@ static bool want(struct bench_options *options, const char *name)
     }
     for (size_t i = 0; i < SCENARIOS; i++)
         names[i] = scenarios[i].name;
-    near = cli_suggest(name, names);
+    near = weir_suggest(name, names);
     cli_usage_error("bench",
                     "--scenario: found '%s', expected versions, health, "
                     "providers or concurrent%s%s",
@@ -96,7 +96,7 @@ static bool want(struct bench_options *options, const char *name)
 
 static bool choose_driver(struct bench_options *options, const char *name)
 {
-    const char *near = cli_suggest(name, bench_driver_names);
+    const char *near = weir_suggest(name, bench_driver_names);
 
     for (int i = 0; bench_driver_names[i]; i++) {
         if (strcmp(name, bench_driver_names[i]) == 0) {
@@ -139,10 +139,22 @@ static bool take_option(struct bench_options *options, int option)
         options->config = optarg;
         return true;
     default:
-        cli_usage_error("bench",
-                        "that is not an option, or it lacks its value");
         return false;
     }
+}
+
+/* false: it has complained. */
+static bool is_url(const char *text)
+{
+    weir_request *request;
+    weir_error err;
+
+    if (weir_request_new("GET", text, &request, &err) != WEIR_OK) {
+        cli_usage_error("bench", "%s", err.message);
+        return false;
+    }
+    weir_request_free(request);
+    return true;
 }
 
 /* Returns -1 to go on, or an exit code. */
@@ -164,8 +176,8 @@ static int parse(int argc, char **argv, struct bench_options *options)
 
     options->rounds = 25;
     optind = 1;
-    while ((option = getopt_long(argc, argv, "n:c:kh", long_options, NULL)) !=
-           -1) {
+    while ((option = cli_option("bench", argc, argv, ":n:c:kh",
+                                long_options)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return EXIT_ALL;
@@ -186,7 +198,7 @@ static int parse(int argc, char **argv, struct bench_options *options)
                                         "other");
     if (!options->url && (options->ca_file || options->insecure))
         return cli_usage_error("bench", "--cacert and --insecure need a URL");
-    return -1;
+    return !options->url || is_url(options->url) ? -1 : EXIT_USAGE;
 }
 
 /* --- measuring ----------------------------------------------------------- */

@@ -11,7 +11,8 @@ struct shared {
     const char *url;
     struct run *run;
     atomic_size_t next;
-    pthread_mutex_t lock; /* over the rest, and the run's failures */
+    atomic_bool has_failed; /* there is nothing to measure then */
+    pthread_mutex_t lock;   /* over the rest, and the run's failures */
     pthread_cond_t ended;
     long in_flight;
 };
@@ -28,6 +29,7 @@ static void note_failure(struct shared *shared, const weir_error *err)
 {
     struct run *run = shared->run;
 
+    atomic_store(&shared->has_failed, true);
     pthread_mutex_lock(&shared->lock);
     if (run->failed++ == 0)
         snprintf(run->error, sizeof run->error, "%s", err->message);
@@ -50,7 +52,8 @@ static bool take(struct flight *flight)
 
     flight->index = atomic_fetch_add(&shared->next, 1);
     flight->begun = cli_now();
-    return flight->index < shared->run->count;
+    return flight->index < shared->run->count &&
+           !atomic_load(&shared->has_failed);
 }
 
 /* err NULL: well. */

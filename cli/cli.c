@@ -31,52 +31,6 @@ int cli_usage_error(const char *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
-/* Edit distance of two short words, each letter changed, added or left out. */
-static size_t distance(const char *a, const char *b)
-{
-    enum {
-        MAX = 32
-    };
-    size_t row[MAX + 1];
-    const size_t len_a = strlen(a);
-    const size_t len_b = strlen(b);
-
-    if (len_a > MAX || len_b > MAX)
-        return MAX;
-    for (size_t j = 0; j <= len_b; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= len_a; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= len_b; j++) {
-            const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            if (changed < row[j])
-                row[j] = changed;
-        }
-    }
-    return row[len_b];
-}
-
-const char *cli_suggest(const char *word, const char *const *names)
-{
-    const char *nearest = NULL;
-    size_t least = 3;
-
-    for (; *names; names++) {
-        const size_t far = distance(word, *names);
-
-        if (far < least) {
-            least = far;
-            nearest = *names;
-        }
-    }
-    return nearest;
-}
-
 bool cli_seconds(const char *command, const char *option, const char *text,
                  double *ret_seconds)
 {

@@ -32,9 +32,12 @@ __attribute__((format(printf, 1, 2))) void cli_complain(const char *format,
 /* The same, with a hint at --help; returns EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int
 cli_usage_error(const char *command, const char *format, ...);
-/* The name nearest to `word` in a NULL-terminated list, or NULL when none is
- * near. */
-const char *cli_suggest(const char *word, const char *const *names);
+
+struct option;
+/* getopt_long() that says itself what is wrong with an option: '?' then, for
+ * EXIT_USAGE.  `shorts` begins with a colon. */
+int cli_option(const char *command, int argc, char **argv, const char *shorts,
+               const struct option *longs);
 
 /* A number of an option.  false: it has complained. */
 bool cli_seconds(const char *command, const char *option, const char *text,

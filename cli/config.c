@@ -205,7 +205,7 @@ int cli_config(int argc, char **argv, const char *config)
     int status;
 
     optind = 1;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = cli_option("config", argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'c':
             config = optarg;
@@ -217,7 +217,7 @@ int cli_config(int argc, char **argv, const char *config)
             fputs(help, stdout);
             return EXIT_ALL;
         default:
-            return cli_usage_error("config", "that is not an option");
+            return EXIT_USAGE;
         }
     }
     if (optind < argc)

@@ -82,6 +82,7 @@ void fetch_free_jobs(struct jobs *jobs);
 
 /* How a transfer went. */
 struct outcome {
+    const weir_call *call;         /* NULL when it never began */
     const weir_response *response; /* NULL when there was none */
     weir_error err;                /* code WEIR_OK: all went well */
     char *body;                    /* with keep_body */
@@ -104,8 +105,8 @@ struct transfer {
     struct sink sink;
     struct outcome outcome;
     double begun;
-    /* It has ended: the outcome says how, and its response is valid in this
-     * call, which comes on the pool's loop. */
+    /* It has ended: the outcome says how, and its call and response are valid
+     * in this one, which comes on the pool's loop. */
     void (*on_end)(struct transfer *transfer);
 };
 

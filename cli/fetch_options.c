@@ -168,24 +168,6 @@ void fetch_free_options(struct fetch_options *options)
     weir_settings_free(options->settings);
 }
 
-static int unknown_option(const char *word)
-{
-    const char *names[sizeof long_options / sizeof *long_options];
-    const char *near;
-    size_t count = 0;
-
-    while (long_options[count].name) {
-        names[count] = long_options[count].name;
-        count++;
-    }
-    names[count] = NULL;
-    near = strncmp(word, "--", 2) == 0 ? cli_suggest(word + 2, names) : NULL;
-    if (near)
-        return cli_usage_error("fetch", "unknown option %s; did you mean --%s?",
-                               word, near);
-    return cli_usage_error("fetch", "unknown option %s", word);
-}
-
 /* The time limits. */
 static bool take_time(struct fetch_options *options, int option)
 {
@@ -355,20 +337,16 @@ int fetch_parse(int argc, char **argv, struct fetch_options *options)
         options->timeouts[i] = -1;
     options->parallel = 1;
     optind = 1;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":X:H:d:Iu:o:OivsfL46km:h",
-                                 long_options, NULL)) != -1) {
+    while ((option = cli_option("fetch", argc, argv, ":X:H:d:Iu:o:OivsfL46km:h",
+                                long_options)) != -1) {
         int taken;
 
         if (option == 'h') {
             fputs(help, stdout);
             return EXIT_ALL;
         }
-        if (option == ':')
-            return cli_usage_error("fetch", "%s needs an argument",
-                                   argv[optind - 1]);
         if (option == '?')
-            return unknown_option(argv[optind - 1]);
+            return EXIT_USAGE;
         if (option == OPT_PARALLEL) {
             if (!cli_count("fetch", "--parallel", optarg, 1, 10000,
                            &options->parallel))

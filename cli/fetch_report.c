@@ -117,8 +117,9 @@ static json_t *timings_of(const struct outcome *outcome)
                      "total", timings.total);
 }
 
-/* What led to the response: redirects and retries, if any were allowed. */
-static json_t *attempts_of(const weir_response *response)
+/* What led to the response, or to none: redirects, retries and hedges, if any
+ * were allowed. */
+static json_t *attempts_of(const weir_call *call)
 {
     static const char *const kinds[] = {[WEIR_ATTEMPT_FIRST] = "first",
                                         [WEIR_ATTEMPT_REDIRECT] = "redirect",
@@ -127,7 +128,7 @@ static json_t *attempts_of(const weir_response *response)
     json_t *list = json_array();
     weir_attempt attempt = {.size = sizeof attempt};
 
-    for (size_t i = 0; weir_response_attempt(response, i, &attempt) == WEIR_OK;
+    for (size_t i = 0; call && weir_call_attempt(call, i, &attempt) == WEIR_OK;
          i++)
         json_array_append_new(
             list,
@@ -173,7 +174,7 @@ static void add_response(json_t *report, const struct fetch_options *options,
     json_object_set_new(report, "peer",
                         json_string(weir_response_peer(response)));
     json_object_set_new(report, "tls", tls[0] ? json_string(tls) : json_null());
-    json_object_set_new(report, "attempts", attempts_of(response));
+    json_object_set_new(report, "attempts", attempts_of(outcome->call));
     json_object_set_new(report, "codings",
                         json_string(weir_response_codings(response)));
 }
@@ -191,7 +192,7 @@ static void add_no_response(json_t *report, const struct outcome *outcome)
                         outcome->err.connection
                             ? json_integer((json_int_t)outcome->err.connection)
                             : json_null());
-    json_object_set_new(report, "attempts", json_array());
+    json_object_set_new(report, "attempts", attempts_of(outcome->call));
     json_object_set_new(report, "codings", json_null());
 }
 

@@ -238,7 +238,7 @@ static void on_done(void *user, weir_call *call, weir_response *response,
     struct transfer *transfer = user;
     struct outcome *outcome = &transfer->outcome;
 
-    (void)call;
+    outcome->call = call;
     outcome->response = response;
     outcome->elapsed = cli_now() - transfer->begun;
     if (error && outcome->err.code == WEIR_OK)

@@ -50,8 +50,8 @@ static int unknown(const char *name)
 
     for (size_t i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
-    near = cli_suggest(name, names);
-    cli_complain("unknown command '%s'%s%s%s; 'weir help' lists them", name,
+    near = weir_suggest(name, names);
+    cli_complain("unknown command '%s'%s%s%s\n'weir help' lists them.", name,
                  near ? "; did you mean '" : "", near ? near : "",
                  near ? "'?" : "");
     return EXIT_USAGE;

@@ -158,7 +158,7 @@ static weir_status refuse_key(const weir_node *child,
     for (size_t i = 0; i < sizeof names / sizeof *names - 1 && keys[i].name;
          i++)
         names[i] = keys[i].name;
-    near = cli_suggest(key, names);
+    near = weir_suggest(key, names);
     return near ? weir_node_complain_key(child, err,
                                          "unknown key, did you mean %s?", near)
                 : weir_node_complain_key(child, err, "unknown key");

@@ -106,7 +106,7 @@ static int take_option(struct options *options, int option)
         fputs(help, stdout);
         return EXIT_ALL;
     default:
-        return cli_usage_error("providers", "that is not an option");
+        return EXIT_USAGE;
     }
 }
 
@@ -133,8 +133,8 @@ static int parse(int argc, char **argv, struct options *options)
     int status = -1;
 
     optind = 1;
-    while (status < 0 &&
-           (option = getopt_long(argc, argv, "vh", long_options, NULL)) != -1)
+    while (status < 0 && (option = cli_option("providers", argc, argv, ":vh",
+                                              long_options)) != -1)
         status = take_option(options, option);
     if (status >= 0)
         return status;

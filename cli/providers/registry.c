@@ -425,10 +425,31 @@ weir_status provider_chain_read(const struct provider_settings *settings,
     return status;
 }
 
+static void refuse_word(const struct chain *chain, const char *word,
+                        bool is_known)
+{
+    const char **names = cli_alloc((chain->count + 3) * sizeof *names);
+    const char *near;
+    char *known = list_ids(chain);
+
+    for (size_t i = 0; i < chain->count; i++)
+        names[i] = chain->list[i].id;
+    names[chain->count] = "select";
+    names[chain->count + 1] = "history";
+    near = is_known ? NULL : weir_suggest(word, names);
+    if (near)
+        cli_usage_error("providers", "unknown id '%s'; did you mean '%s'?",
+                        word, near);
+    else
+        cli_usage_error("providers", "%s '%s'; the known ones: %s",
+                        is_known ? "twice the id" : "unknown id", word, known);
+    free((void *)names);
+    free(known);
+}
+
 bool provider_chain_restrict(struct chain *chain, char **ids, int count)
 {
     bool *is_wanted = cli_alloc(chain->count * sizeof *is_wanted);
-    char *known = list_ids(chain);
     bool is_good = true;
     size_t kept = 0;
 
@@ -439,9 +460,7 @@ bool provider_chain_restrict(struct chain *chain, char **ids, int count)
         if (is_good)
             is_wanted[provider - chain->list] = true;
         else
-            cli_usage_error("providers", "%s '%s'; the known ones: %s",
-                            provider ? "twice the id" : "unknown id", ids[i],
-                            known);
+            refuse_word(chain, ids[i], provider != NULL);
     }
     for (size_t i = 0; i < chain->count && is_good && count > 0; i++) {
         if (is_wanted[i])
@@ -449,7 +468,6 @@ bool provider_chain_restrict(struct chain *chain, char **ids, int count)
     }
     if (is_good && count > 0)
         chain->count = kept;
-    free(known);
     free(is_wanted);
     return is_good;
 }

@@ -143,7 +143,7 @@ static int take_option(struct arguments *arguments, int option)
         fputs(help, stdout);
         return EXIT_ALL;
     default:
-        return cli_usage_error("versions", "unknown option");
+        return EXIT_USAGE;
     }
 }
 
@@ -152,16 +152,10 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     int option;
 
     optind = 1;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-        int code;
+    while ((option = cli_option("versions", argc, argv, ":h", long_options)) !=
+           -1) {
+        const int code = take_option(arguments, option);
 
-        if (option == '?' || option == ':')
-            return cli_usage_error("versions",
-                                   option == ':' ? "%s needs an argument"
-                                                 : "unknown option '%s'",
-                                   argv[optind - 1]);
-        code = take_option(arguments, option);
         if (code >= 0)
             return code;
     }

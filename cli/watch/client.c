@@ -253,7 +253,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
     int option;
 
     optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option("watch", argc, argv, ":", options)) != -1) {
         if (option == 'c')
             arguments->config = optarg;
         else if (option == 'j')
@@ -261,8 +261,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         else if (option == 'n')
             arguments->waits = false;
         else
-            return cli_usage_error("watch", "that is not an option of %s",
-                                   arguments->verb);
+            return EXIT_USAGE;
     }
     if (needs_service(arguments->verb)) {
         if (optind == argc)

@@ -137,14 +137,33 @@ static void forget_empty(const char **text)
 }
 
 /* The history is a file in the user's own folder of states. */
-static bool is_name(const char *history, weir_error *err)
+static weir_status check_history(const char *history, const weir_node *events,
+                                 weir_error *err)
 {
     if (!strchr(history, '/') && history[0] != '.')
-        return true;
-    return refuse(err,
-                  "watch.events.history: found \"%s\", expected the name of a "
-                  "file, without a folder",
-                  history);
+        return WEIR_OK;
+    return weir_node_complain(weir_node_find(events, "history"), err,
+                              "the name of a file, without a folder");
+}
+
+static bool read_face(struct watch_face_settings *face, const weir_node *page,
+                      const weir_node *events, weir_error *ret_err)
+{
+    struct events_settings *said = &face->events;
+
+    memset(face, 0, sizeof *face);
+    return section_read(page, page_keys, &face->page, ret_err) == WEIR_OK &&
+           section_read(events, events_keys, said, ret_err) == WEIR_OK &&
+           section_read(said->webhook_node, webhook_keys, &said->webhook,
+                        ret_err) == WEIR_OK &&
+           check_history(said->history, events, ret_err) == WEIR_OK;
+}
+
+bool watch_face_check(const struct watch_keys *keys, weir_error *ret_err)
+{
+    struct watch_face_settings face;
+
+    return read_face(&face, keys->page, keys->events, ret_err);
 }
 
 bool watch_face_settings_read(struct watch_face_settings *face,
@@ -155,14 +174,8 @@ bool watch_face_settings_read(struct watch_face_settings *face,
     const weir_node *section = weir_settings_section(settings, "watch");
     struct events_settings *events = &face->events;
 
-    memset(face, 0, sizeof *face);
-    if (section_read(weir_node_find(section, "page"), page_keys, &face->page,
-                     ret_err) != WEIR_OK ||
-        section_read(weir_node_find(section, "events"), events_keys, events,
-                     ret_err) != WEIR_OK ||
-        section_read(events->webhook_node, webhook_keys, &events->webhook,
-                     ret_err) != WEIR_OK ||
-        !is_name(events->history, ret_err))
+    if (!read_face(face, weir_node_find(section, "page"),
+                   weir_node_find(section, "events"), ret_err))
         return false;
     if (options && options->listen)
         face->page.listen = options->listen;

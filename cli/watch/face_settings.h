@@ -5,6 +5,7 @@
 
 #include "../section.h"
 #include "face.h"
+#include "settings.h"
 
 struct page_settings {
     const char *listen;     /* "127.0.0.1:8090"; NULL: no page */
@@ -42,6 +43,10 @@ bool watch_face_settings_read(struct watch_face_settings *face,
                               const weir_settings *settings,
                               const struct watch_face_options *options,
                               weir_error *ret_err);
+
+/* The settings alone: keys, types and ranges.  false: `ret_err` says what is
+ * wrong. */
+bool watch_face_check(const struct watch_keys *keys, weir_error *ret_err);
 
 /* A secret from a file, its line end removed: a token68 of RFC 9110 section
  * 11.2, at least WATCH_TOKEN_MIN long.  NULL: `ret_err` says why.  To free. */

@@ -41,7 +41,8 @@ static int parse(int argc, char **argv, struct options *options)
 
     options->query.limit = 100;
     optind = 0; /* the options of `weir watch` have been taken before */
-    while ((option = getopt_long(argc, argv, "n:h", known, NULL)) != -1) {
+    while ((option = cli_option("watch history", argc, argv, ":n:h", known)) !=
+           -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return EXIT_ALL;
@@ -53,7 +54,7 @@ static int parse(int argc, char **argv, struct options *options)
                            &options->query.limit))
                 return EXIT_USAGE;
         } else if (option != 's') {
-            return cli_usage_error("watch history", "unknown option");
+            return EXIT_USAGE;
         } else if (!watch_read_since(optarg, now_ms,
                                      &options->query.since_ms)) {
             return cli_usage_error("watch history",

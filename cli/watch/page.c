@@ -171,7 +171,7 @@ static bool open_at(struct page *page, const char *listen, weir_error *ret_err)
     page->is_loopback = page_is_loopback(&address);
     if (!check_token(page, page->token, ret_err))
         return false;
-    fd = page_listen(&address, ret_err);
+    fd = page_listen(&address, listen, ret_err);
     if (fd < 0)
         return false;
     page->address = page_address_of(fd);

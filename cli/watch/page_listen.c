@@ -91,7 +91,8 @@ bool page_is_loopback(const struct sockaddr_storage *address)
            127;
 }
 
-int page_listen(const struct sockaddr_storage *address, weir_error *ret_err)
+int page_listen(const struct sockaddr_storage *address, const char *text,
+                weir_error *ret_err)
 {
     const int on = 1;
     const int fd = socket(address->ss_family,
@@ -108,8 +109,8 @@ int page_listen(const struct sockaddr_storage *address, weir_error *ret_err)
     *ret_err = (weir_error){.code = WEIR_E_SYSTEM,
                             .error_class = WEIR_CLASS_LOCAL,
                             .system_code = errno};
-    snprintf(ret_err->message, sizeof ret_err->message, "listen: %s",
-             strerror(errno));
+    snprintf(ret_err->message, sizeof ret_err->message, "listen on %.100s: %s",
+             text, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;

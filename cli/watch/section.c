@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../store.h"
+#include "face_settings.h"
 #include "order.h"
 
 #define KEY(member) #member, .offset = offsetof(struct watch_keys, member)
@@ -18,9 +19,6 @@ static const struct section_key keys[] = {
     {KEY(events), .kind = SECTION_NODE},
     {.name = NULL},
 };
-
-const struct section watch_section = {
-    .name = "watch", .keys = keys, .size = sizeof(struct watch_keys)};
 
 static char *state_of(const struct watch_keys *values)
 {
@@ -39,12 +37,21 @@ static char *control_of(const struct watch_keys *values, const char *state)
     return cli_format("%s/watch.sock", state);
 }
 
+/* The keys at the top alone: a mistake further down keeps nobody from speaking
+ * to a supervisor that runs. */
+static bool load_top(const weir_settings *settings, struct watch_keys *values)
+{
+    static const struct section top = {
+        .name = "watch", .keys = keys, .size = sizeof(struct watch_keys)};
+
+    return section_load(settings, &top, values);
+}
+
 char *watch_settings_state(const weir_settings *settings)
 {
     struct watch_keys values;
 
-    return section_load(settings, &watch_section, &values) ? state_of(&values)
-                                                           : NULL;
+    return load_top(settings, &values) ? state_of(&values) : NULL;
 }
 
 char *watch_settings_control(const weir_settings *settings)
@@ -53,7 +60,7 @@ char *watch_settings_control(const weir_settings *settings)
     char *state;
     char *control = NULL;
 
-    if (!section_load(settings, &watch_section, &values))
+    if (!load_top(settings, &values))
         return NULL;
     state = state_of(&values);
     if (state)
@@ -111,7 +118,7 @@ static weir_status refuse_after(const struct watch_settings *settings,
 
     for (size_t i = 0; i < settings->count; i++)
         names[i] = settings->services[i]->name;
-    near = cli_suggest(unknown, names);
+    near = weir_suggest(unknown, names);
     free((void *)names);
     status =
         near
@@ -203,6 +210,32 @@ static weir_status check_order(const struct watch_settings *settings,
 
 /* --- all of it ----------------------------------------------------------- */
 
+static weir_status read_all(struct watch_settings *settings,
+                            const struct watch_keys *values, weir_error *err)
+{
+    const weir_status status = read_services(settings, values->services, err);
+
+    return status == WEIR_OK ? check_order(settings, values->services, err)
+                             : status;
+}
+
+static weir_status check_section(const void *target, weir_error *err)
+{
+    const struct watch_keys *values = target;
+    struct watch_settings *read = cli_alloc(sizeof *read);
+    weir_status status = read_all(read, values, err);
+
+    watch_settings_free(read);
+    if (status == WEIR_OK && !watch_face_check(values, err))
+        status = err->code;
+    return status;
+}
+
+const struct section watch_section = {.name = "watch",
+                                      .keys = keys,
+                                      .size = sizeof(struct watch_keys),
+                                      .check = check_section};
+
 struct watch_settings *watch_settings_read(const weir_settings *settings,
                                            weir_error *err)
 {
@@ -213,9 +246,7 @@ struct watch_settings *watch_settings_read(const weir_settings *settings,
                      watch_section.keys, &values, err);
 
     if (status == WEIR_OK)
-        status = read_services(read, values.services, err);
-    if (status == WEIR_OK)
-        status = check_order(read, values.services, err);
+        status = read_all(read, &values, err);
     if (status == WEIR_OK) {
         read->state = state_of(&values);
         if (!read->state) {

@@ -46,7 +46,7 @@ static int run(int argc, char **argv, const char *config)
     int option;
 
     optind = 1;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = cli_option("watch", argc, argv, ":h", options)) != -1) {
         switch (option) {
         case 'c':
             config = optarg;
@@ -64,11 +64,13 @@ static int run(int argc, char **argv, const char *config)
             fputs(help, stdout);
             return EXIT_ALL;
         default:
-            return cli_usage_error("watch", "that is not an option");
+            return EXIT_USAGE;
         }
     }
     if (optind < argc)
-        return cli_usage_error("watch", "unexpected argument '%s'",
+        return cli_usage_error("watch",
+                               "unexpected argument '%s'; a verb comes before "
+                               "the options",
                                argv[optind]);
     return watch_run(config, &face);
 }
@@ -98,7 +100,7 @@ static int refuse_verb(const char *name)
 
     for (size_t i = 0; i < VERBS; i++)
         names[i] = verbs[i].name;
-    near = cli_suggest(name, names);
+    near = weir_suggest(name, names);
     return near ? cli_usage_error("watch",
                                   "unknown verb '%s'; did you mean '%s'?", name,
                                   near)

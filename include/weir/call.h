@@ -124,6 +124,24 @@ WEIR_API weir_status weir_call_wait(weir_call *call, double timeout,
                                     weir_response **ret_res,
                                     weir_error *ret_err);
 
+/**
+ * Number of attempts of a call that has ended, with a response or without, if
+ * redirects, retries or hedges were allowed; else 0.  Known in on_done and from
+ * then on, until weir_call_wait() has given the response away: that tells of
+ * them itself.  Of a blocking call that has failed the error tells the number
+ * alone.
+ */
+WEIR_API size_t weir_call_attempt_count(const weir_call *call);
+/**
+ * Fills in attempt @p index as weir_response_attempt() does.
+ * @param ret_attempt  its size must be set; its URL is lent until on_done
+ *                     returns, or, if the call's handle is kept, until
+ *                     weir_call_free().
+ * @retval WEIR_E_INVALID  there is none of that index
+ */
+WEIR_API weir_status weir_call_attempt(const weir_call *call, size_t index,
+                                       weir_attempt *ret_attempt);
+
 /** For which of a set of calls to wait. */
 typedef enum weir_wait {
     WEIR_WAIT_ANY, /**< until at least one has ended */

@@ -119,6 +119,21 @@ WEIR_API weir_status weir_node_complain_key(const weir_node *node,
                                             weir_error *ret_err,
                                             const char *format, ...)
     WEIR_PRINTF(3, 4);
+/**
+ * The name that was most likely meant by a word that is none of them, for a
+ * hint such as that of weir_node_complain_key().
+ *
+ * A third of the letters of the longer one, three at the most, may be wrong,
+ * missing, too many or swapped; of a short one, one.  Upper and lower case are
+ * the same.
+ *
+ * @param word   borrowed for the call.
+ * @param names  borrowed; NULL ends it.
+ * @return one of them; NULL: none is so near.
+ *
+ * Threads: any.
+ */
+WEIR_API const char *weir_suggest(const char *word, const char *const *names);
 
 #ifdef __cplusplus
 }

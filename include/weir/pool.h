@@ -163,7 +163,9 @@ typedef struct weir_pool_options {
                              * neither read nor freed for longer is traced
                              * (WEIR_TRACE_LEAK) and counted; 0 = off; 0 */
     bool hedge_p95;         /**< the delay is the 95th percentile of the
-                             * origin's own, once it is known; false */
+                             * origin's own, once it is known of 20 requests
+                             * that this holds for and that might have been
+                             * hedged; false */
 } weir_pool_options;
 
 /** Why connections were closed: index into weir_pool_figures.closed. */

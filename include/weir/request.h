@@ -275,8 +275,10 @@ WEIR_API void weir_hedge_init_sized(weir_hedge *hedge, size_t size);
  * being sent is counted and does the call no harm.
  *
  * With `p95` the delay is the 95th percentile of the times that the last 128
- * good responses of the origin took, to calls that ask for it, from the request
- * sent to the header section; `delay` until there are 20 of them.
+ * good responses of the origin took, from the request sent to the header
+ * section; `delay` until there are 20 of them.  Only requests that ask for it
+ * count, and of these such as may be repeated: what is slow by its nature would
+ * hold up the hedges of all others.
  *
  * @param hedge  copied; NULL: as the pool's hedge_… options say.
  * @retval WEIR_E_OPTION  out of range; the message names the member.

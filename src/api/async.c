@@ -72,6 +72,29 @@ weir_status weir_calls_wait(weir_call *const *calls, size_t count,
                  : WEIR_E_INVALID;
 }
 
+size_t weir_call_attempt_count(const weir_call *call)
+{
+    const struct wr_course *record;
+    size_t count;
+
+    pthread_mutex_lock(&call->pool->lock);
+    record = wr_call_record_locked(call);
+    count = record ? record->count : 0;
+    pthread_mutex_unlock(&call->pool->lock);
+    return count;
+}
+
+weir_status weir_call_attempt(const weir_call *call, size_t index,
+                              weir_attempt *ret_attempt)
+{
+    weir_status status;
+
+    pthread_mutex_lock(&call->pool->lock);
+    status = wr_export_attempt(wr_call_record_locked(call), index, ret_attempt);
+    pthread_mutex_unlock(&call->pool->lock);
+    return status;
+}
+
 void weir_call_free(weir_call *call)
 {
     if (!call)

@@ -217,20 +217,14 @@ void weir_response_timings(const weir_response *response,
 
 /* --- attempts ------------------------------------------------------------ */
 
-size_t weir_response_attempt_count(const weir_response *response)
+weir_status wr_export_attempt(const struct wr_course *course, size_t index,
+                              weir_attempt *ret_attempt)
 {
-    return response->course ? response->course->count : 0;
-}
-
-weir_status weir_response_attempt(const weir_response *response, size_t index,
-                                  weir_attempt *ret_attempt)
-{
-    const struct wr_course *course = response->course;
     const struct wr_attempt *attempt;
     weir_attempt full = {0};
 
     if (!ret_attempt || ret_attempt->size < sizeof ret_attempt->size ||
-        index >= weir_response_attempt_count(response))
+        !course || index >= course->count)
         return WEIR_E_INVALID;
     attempt = &course->attempts[index];
     full.kind = attempt->kind;
@@ -243,6 +237,17 @@ weir_status weir_response_attempt(const weir_response *response, size_t index,
     full.took = span(attempt->begun_ns, attempt->ended_ns);
     wr_export(ret_attempt, &full, sizeof full);
     return WEIR_OK;
+}
+
+size_t weir_response_attempt_count(const weir_response *response)
+{
+    return response->course ? response->course->count : 0;
+}
+
+weir_status weir_response_attempt(const weir_response *response, size_t index,
+                                  weir_attempt *ret_attempt)
+{
+    return wr_export_attempt(response->course, index, ret_attempt);
 }
 
 const char *weir_response_url(const weir_response *response)

@@ -65,6 +65,19 @@ static void note_ending(struct wr_course *course, size_t index,
     attempt->ended_ns = ending->now_ns;
 }
 
+void wr_course_fail(struct wr_course *course, const weir_error *error,
+                    uint64_t now_ns)
+{
+    struct wr_attempt *attempt = &course->attempts[course->now];
+
+    if (attempt->begun_ns > now_ns) /* it was to begin later */
+        attempt->begun_ns = now_ns;
+    note_ending(course, course->now,
+                &(struct wr_ending){.error = error,
+                                    .connection = error->connection,
+                                    .now_ns = now_ns});
+}
+
 struct wr_course *wr_course_new(const struct wr_policy *policy,
                                 struct weir_request *asked, uint64_t now_ns)
 {
@@ -167,27 +180,37 @@ void wr_course_free(struct wr_course *course)
 /* --- redirects -------------------------------------------------------------
  */
 
+static bool is_same_value(const struct wr_field_ref *a,
+                          const struct wr_field_ref *b, const char *head)
+{
+    const struct wr_slice one = wr_field_value(a, head);
+    const struct wr_slice other = wr_field_value(b, head);
+
+    return one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+}
+
 /* The one Location; false: there is none.  Two that differ are an error, as
  * nobody can know which is meant. */
 static bool find_location(const struct wr_exchange *ex, struct wr_slice *ret,
                           bool *ret_differ)
 {
-    bool is_found = false;
+    const struct wr_field_ref *first = NULL;
 
     *ret_differ = false;
     for (uint32_t i = 0; i < ex->head.field_count; i++) {
         const struct wr_field_ref *field = &ex->head.fields[i];
-        const struct wr_slice value = wr_field_value(field, ex->in.data);
 
         if (!wr_slice_is(wr_field_name(field, ex->in.data), "Location"))
             continue;
-        if (is_found)
-            *ret_differ = *ret_differ || value.len != ret->len ||
-                          memcmp(value.data, ret->data, value.len) != 0;
-        *ret = value;
-        is_found = true;
+        if (!first)
+            first = field;
+        else if (!is_same_value(first, field, ex->in.data))
+            *ret_differ = true;
     }
-    return is_found;
+    if (!first)
+        return false;
+    *ret = wr_field_value(first, ex->in.data);
+    return true;
 }
 
 static weir_status cannot_follow(const struct wr_course *course,

@@ -7,7 +7,8 @@
  * A machine without I/O, clock and lock: after each attempt it is told how that
  * ended and says what comes next.  Both drivers follow it; a call that may do
  * nothing beyond one attempt has none.  Once the call has ended the course
- * belongs to the response, as the record of what happened. */
+ * belongs to the response, or to the call that has none, as the record of what
+ * happened. */
 #ifndef WR_CONN_COURSE_H
 #define WR_CONN_COURSE_H
 
@@ -81,6 +82,10 @@ struct wr_course *wr_course_new(const struct wr_policy *policy,
                                 struct weir_request *asked, uint64_t now_ns);
 /* The call has ended: what only a running one needs is freed. */
 void wr_course_end(struct wr_course *course);
+/* Its end was a failure: that of the attempt under way too, if nobody has
+ * written down yet how it ended. */
+void wr_course_fail(struct wr_course *course, const weir_error *error,
+                    uint64_t now_ns);
 /* NULL is allowed. */
 void wr_course_free(struct wr_course *course);
 

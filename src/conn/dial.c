@@ -154,6 +154,23 @@ static enum wr_step go_on_looking(struct wr_dial *dial,
     return step;
 }
 
+/* Begins the message of a failure at the proxy with whose it is: the address in
+ * it is not the URL's. */
+static enum wr_step blame_proxy(const struct wr_dial *dial, weir_error *err)
+{
+    static const char whose[] = "proxy: ";
+    const size_t len = sizeof whose - 1;
+    size_t kept;
+
+    if (!dial->target->proxy || !err || err->error_class == WEIR_CLASS_LOCAL)
+        return WR_STEP_ERROR;
+    kept = strnlen(err->message, sizeof err->message - 1 - len);
+    memmove(err->message + len, err->message, kept);
+    memcpy(err->message, whose, len);
+    err->message[len + kept] = '\0';
+    return WR_STEP_ERROR;
+}
+
 /* On to the peer of the socket: the origin, or the proxy. */
 static enum wr_step begin_peer(struct wr_dial *dial, uint64_t now_ns,
                                weir_error *ret_err)
@@ -167,7 +184,7 @@ static enum wr_step begin_peer(struct wr_dial *dial, uint64_t now_ns,
             wr_error_set(ret_err, WEIR_E_RESOLVE,
                          "resolve %s: not an IPv%d address",
                          wr_target_peer_host(target), (int)target->ip_version);
-            return WR_STEP_ERROR;
+            return blame_proxy(dial, ret_err);
         }
         addrs.count = 1;
         start_race(dial, &addrs, now_ns);
@@ -178,7 +195,7 @@ static enum wr_step begin_peer(struct wr_dial *dial, uint64_t now_ns,
         start_race(dial, &addrs, now_ns);
     else if (step == WR_STEP_WAIT)
         wr_dial_set_state(dial, DIAL_RESOLVE, now_ns);
-    return step == WR_STEP_ERROR ? step : WR_STEP_WAIT;
+    return step == WR_STEP_ERROR ? blame_proxy(dial, ret_err) : WR_STEP_WAIT;
 }
 
 /* The proxy is given one address.  Nothing says whether it has IPv6, so one of
@@ -244,6 +261,8 @@ static enum wr_step step_resolve(struct wr_dial *dial,
     const enum wr_step step =
         go_on_looking(dial, ready, now_ns, ret_waits, &addrs, ret_err);
 
+    if (step == WR_STEP_ERROR)
+        return blame_proxy(dial, ret_err);
     if (step != WR_STEP_DONE)
         return step;
     start_race(dial, &addrs, now_ns);
@@ -279,6 +298,8 @@ static enum wr_step step_connect(struct wr_dial *dial,
     const enum wr_step step = wr_race_step(&dial->race, ready, now_ns,
                                            ret_waits, &fd, &winner, ret_err);
 
+    if (step == WR_STEP_ERROR)
+        return blame_proxy(dial, ret_err);
     if (step != WR_STEP_DONE)
         return step;
     wr_addr_text(&winner, dial->peer, sizeof dial->peer);

@@ -351,44 +351,60 @@ void wr_call_resume(struct weir_call *call)
 
 /* --- the end ------------------------------------------------------------- */
 
-/* Frees what nobody refers to any more.  Returns a response to be deleted
- * outside the lock, or NULL. */
-static struct weir_response *forget_locked(struct weir_pool *pool,
-                                           struct weir_call *call,
-                                           struct weir_call **ret_call)
-{
-    struct weir_response *surplus = NULL;
+/* What nobody refers to any more, to be freed outside the lock. */
+struct remains {
+    struct weir_call *call;
+    struct weir_response *response;
+    struct wr_course *record;
+};
 
-    *ret_call = NULL;
-    if (--call->refs > 0)
-        return NULL;
+static struct remains forget_locked(struct weir_pool *pool,
+                                    struct weir_call *call)
+{
+    struct remains remains = {.record = call->record};
+
+    call->record = NULL;
     if (call->response) {
-        surplus = wr_keep_response_locked(pool, call->response);
+        remains.response = wr_keep_response_locked(pool, call->response);
         pool->refs--; /* the response's; the call has one more */
     }
     if (pool->spare_call_count < SPARE_CALLS_MAX && !pool->is_closed) {
         TAILQ_INSERT_HEAD(&pool->spare_calls, call, inbox);
         pool->spare_call_count++;
     } else {
-        *ret_call = call;
+        remains.call = call;
     }
-    return surplus;
+    return remains;
 }
 
 void wr_call_unref_unlock(struct weir_call *call)
 {
     struct weir_pool *pool = call->pool;
-    const bool is_last = call->refs == 1;
-    struct weir_call *gone;
-    struct weir_response *surplus = forget_locked(pool, call, &gone);
+    struct remains remains;
 
-    if (is_last)
-        wr_unref_unlock(pool);
-    else
+    if (--call->refs > 0) {
         pthread_mutex_unlock(&pool->lock);
-    if (surplus)
-        wr_response_delete(surplus);
-    wr_free(gone);
+        return;
+    }
+    remains = forget_locked(pool, call);
+    wr_unref_unlock(pool);
+    if (remains.response)
+        wr_response_delete(remains.response);
+    wr_course_free(remains.record);
+    wr_free(remains.call);
+}
+
+const struct wr_course *wr_call_record_locked(const struct weir_call *call)
+{
+    const struct wr_loop *here = wr_loop_here();
+    const bool is_in_on_done =
+        here && here == call->loop && call->state == WR_CALL_ENDED;
+
+    if (!call->is_done && !is_in_on_done)
+        return NULL;
+    if (call->record)
+        return call->record;
+    return call->response && call->has_head ? call->response->course : NULL;
 }
 
 void wr_call_retire(struct weir_call *call)

@@ -34,6 +34,7 @@ struct weir_call {
     struct weir_request *request; /* one reference, until the end */
     struct weir_request *sent;    /* the same, or what a redirect made of it */
     struct wr_course *course;     /* NULL: one attempt, or it is over */
+    struct wr_course *record;     /* what the course was, if it has failed */
     weir_handlers handlers;
     void *user;
     struct wr_place place;
@@ -99,6 +100,9 @@ static inline bool wr_call_is_over(const struct weir_call *call)
 {
     return call->is_done || call->epoch != call->pool->epoch;
 }
+/* What it was, if it has ended and on_done may know; else NULL.  With it goes a
+ * response that is the call's. */
+const struct wr_course *wr_call_record_locked(const struct weir_call *call);
 /* One that has not begun, with one reference; NULL: no memory. */
 struct weir_call *wr_call_new_locked(struct weir_pool *pool,
                                      struct weir_request *request);

@@ -54,7 +54,8 @@ bool wr_call_is_tried_again(struct weir_call *call, weir_error *err)
 
 void wr_call_end_course(struct weir_call *call, weir_error *err)
 {
-    wr_sequel_close(call->pool, call->course, NULL, err);
+    wr_sequel_fail(call->pool, call->course, err);
+    call->record = call->course;
     call->course = NULL;
     call->sent = call->request;
 }

@@ -17,8 +17,10 @@ uint64_t wr_hedge_delay_locked(const struct wr_course *course)
     return delay_ns;
 }
 
-/* What a hedge has won would have taken the first request longer, and counts at
- * least as long: else each hedge would make the next ones come earlier. */
+/* Like is measured by like: what could not have been hedged, or is hedged by a
+ * fixed delay, says nothing.  What a hedge has won would have taken the first
+ * request longer, and counts at least as long: else each hedge would make the
+ * next ones come earlier. */
 void wr_hedge_learn_locked(struct weir_pool *pool, struct wr_course *course,
                            const struct weir_response *response)
 {
@@ -28,7 +30,8 @@ void wr_hedge_learn_locked(struct weir_pool *pool, struct wr_course *course,
 
     if (course->attempts[course->now].kind == WEIR_ATTEMPT_HEDGE)
         pool->tally.hedges_won++;
-    if (course->policy.hedge.p95 && response->exchange.head.status < 500)
+    if (course->policy.hedge.p95 && response->exchange.head.status < 500 &&
+        wr_request_is_repeatable(course->sent))
         wr_origin_count_latency(course->origin, times->head_ns - sent_ns);
 }
 

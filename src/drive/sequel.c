@@ -311,23 +311,36 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
     }
 }
 
-void wr_sequel_close(struct weir_pool *pool, struct wr_course *course,
-                     struct weir_response *response, weir_error *err)
+static void end_course(struct weir_pool *pool, struct wr_course *course)
 {
-    if (!course)
-        return;
     pthread_mutex_lock(&pool->lock);
     leave_origin_locked(pool, course);
     pthread_mutex_unlock(&pool->lock);
     wr_course_end(course);
-    if (response) {
+}
+
+void wr_sequel_fail(struct weir_pool *pool, struct wr_course *course,
+                    weir_error *err)
+{
+    if (!course)
+        return;
+    end_course(pool, course);
+    if (!err)
+        return;
+    wr_course_fail(course, err, wr_now());
+    err->attempts = (unsigned)course->count;
+    err->may_have_been_processed =
+        err->may_have_been_processed || course->was_sent;
+}
+
+void wr_sequel_close(struct weir_pool *pool, struct wr_course *course,
+                     struct weir_response *response, weir_error *err)
+{
+    if (course && response) {
+        end_course(pool, course);
         response->course = course;
         return;
     }
-    if (err) {
-        err->attempts = (unsigned)course->count;
-        err->may_have_been_processed =
-            err->may_have_been_processed || course->was_sent;
-    }
+    wr_sequel_fail(pool, course, err);
     wr_course_free(course);
 }

@@ -30,6 +30,10 @@ enum wr_sequel wr_sequel_after(struct weir_pool *pool, struct wr_course *course,
 weir_status wr_sequel_begin_locked(struct weir_pool *pool,
                                    struct wr_course *course,
                                    weir_error *ret_err);
+/* The call has ended without a response: its course is a record, and the error
+ * tells of it.  NULL is allowed. */
+void wr_sequel_fail(struct weir_pool *pool, struct wr_course *course,
+                    weir_error *err);
 /* The call has ended: its course goes with the response, or, if there is none,
  * is freed, and the error tells of it.  NULL is allowed. */
 void wr_sequel_close(struct weir_pool *pool, struct wr_course *course,

@@ -33,6 +33,18 @@ static weir_status refuse(const struct parse *p, size_t offset,
                        wr_specimen_at(p->text, offset, p->len).text, expected);
 }
 
+/* The same of a word; without one, of the byte there. */
+static weir_status refuse_word(const struct parse *p, size_t offset, size_t len,
+                               const char *part, const char *expected)
+{
+    if (len == 0)
+        return refuse(p, offset, part, expected);
+    return wr_error_at(p->err, WEIR_E_URL, offset,
+                       "invalid URL: %s at byte %zu: found %s, expected %s",
+                       part, offset, wr_specimen(p->text + offset, len).text,
+                       expected);
+}
+
 /* 1: unreserved / sub-delims of RFC 3986 section 2.  2: what else may stand in
  * path, query and fragment; '[', ']' and '|' are no part of that grammar, but
  * browsers send them as they are.  One row a 16 bytes, 0x20 to 0x7f. */
@@ -93,13 +105,26 @@ static bool is_guess(const struct parse *p, size_t from)
            p->text[from] == '[';
 }
 
+/* Of what could be one, or of its first byte. */
+static size_t scheme_len(const struct parse *p)
+{
+    size_t len = 0;
+
+    while (len < p->len && (wr_is_letter(p->text[len]) ||
+                            (len > 0 && (wr_is_digit(p->text[len]) ||
+                                         strchr("+-.", p->text[len])))))
+        len++;
+    return len > 0 && len < p->len && p->text[len] == ':' ? len : 0;
+}
+
 static weir_status bad_scheme(const struct parse *p)
 {
     const size_t from = begins_with(p, 0, "//") ? 2 : 0;
     const size_t shown = p->len - from < 60 ? p->len - from : 60;
 
     if (!is_guess(p, from))
-        return refuse(p, 0, "scheme", "http:// or https://");
+        return refuse_word(p, 0, scheme_len(p), "scheme",
+                           "http:// or https://");
     return wr_error_at(p->err, WEIR_E_URL, 0,
                        "invalid URL: scheme at byte 0: found %s, expected "
                        "http:// or https:// (did you mean http://%.*s?)",
@@ -216,12 +241,14 @@ static weir_status take_port(struct parse *p)
             return refuse(p, at, "port", "a digit");
         port = port * 10 + (unsigned)(p->text[at] - '0');
         if (port > 65535)
-            return refuse(p, first, "port", "a number from 1 to 65535");
+            return refuse_word(p, first, p->path - first, "port",
+                               "a number from 1 to 65535");
     }
     if (first == p->path)
         return WEIR_OK;
     if (port == 0)
-        return refuse(p, first, "port", "a number from 1 to 65535");
+        return refuse_word(p, first, p->path - first, "port",
+                           "a number from 1 to 65535");
     p->port = (uint16_t)port;
     return WEIR_OK;
 }

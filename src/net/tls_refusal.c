@@ -191,6 +191,8 @@ const char *wr_tls_hint(SSL *ssl, unsigned long code, bool lacks_identity)
         return SSL_get_min_proto_version(ssl) == TLS1_3_VERSION
                    ? " (expected TLS 1.3)"
                    : " (expected TLS 1.2 or later)";
+    if (reason == SSL_R_WRONG_VERSION_NUMBER)
+        return " (what answers there speaks no TLS)";
     if (lacks_identity && wr_tls_alert(code))
         return " (it asked for a client certificate, and cert_file is not set)";
     return "";

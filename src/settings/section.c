@@ -6,13 +6,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "settings/complain.h"
-
-/* Longest key that is compared with the known ones, and how far from one it
- * may be to be taken for a slip. */
-enum {
-    NAME_MAX_LEN = 40,
-    SLIP_MAX = 3
-};
+#include "settings/guess.h"
 
 struct wr_scalar wr_node_scalar(const struct wr_node *node)
 {
@@ -44,60 +38,17 @@ void wr_node_found(const struct wr_node *node, char found[WR_FOUND_CAP])
     wr_scalar_found(&scalar, found);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters to insert, drop, change or swap between two words: the optimal string
- * alignment distance, with the last three rows of its table. */
-static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    size_t rows[3][NAME_MAX_LEN + 1];
-
-    for (size_t j = 0; j <= b_len; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t *row = rows[i % 3];
-        const size_t *above = rows[(i + 2) % 3];
-        const size_t *higher = rows[(i + 1) % 3];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            const bool same = wr_lower(a[i - 1]) == wr_lower(b[j - 1]);
-
-            row[j] = smaller(smaller(above[j], row[j - 1]) + 1,
-                             above[j - 1] + !same);
-            if (i > 1 && j > 1 && wr_lower(a[i - 1]) == wr_lower(b[j - 2]) &&
-                wr_lower(a[i - 2]) == wr_lower(b[j - 1]))
-                row[j] = smaller(row[j], higher[j - 2] + 1);
-        }
-    }
-    return rows[a_len % 3][b_len];
-}
-
 /* The known key that was most likely meant, or NULL. */
 static const char *find_meant(const struct wr_section *section,
                               const struct wr_node *key)
 {
-    size_t least = smaller(SLIP_MAX, key->len / 3) + 1;
-    const char *meant = NULL;
+    struct wr_guess guess;
 
-    if (key->len > NAME_MAX_LEN)
-        return NULL;
+    wr_guess_begin(&guess, key->text, key->len);
     for (const struct wr_option *option = section->options; option->name;
-         option++) {
-        const size_t len = strlen(option->name);
-        const size_t away = len <= NAME_MAX_LEN ? distance(key->text, key->len,
-                                                           option->name, len)
-                                                : least;
-
-        if (away < least) {
-            least = away;
-            meant = option->name;
-        }
-    }
-    return meant;
+         option++)
+        wr_guess_try(&guess, option->name);
+    return guess.meant;
 }
 
 static weir_status refuse_key(const struct wr_section *section,
@@ -106,7 +57,7 @@ static weir_status refuse_key(const struct wr_section *section,
     const struct wr_node *key = wr_node_resolve(child->key);
     const char *meant;
     char found[WR_FOUND_CAP];
-    char spelled[NAME_MAX_LEN + 1];
+    char spelled[WR_GUESS_NAME_MAX + 1];
 
     if (!key || key->kind != WR_NODE_SCALAR || key->oddity) {
         wr_node_found(child->key, found);

@@ -2,10 +2,8 @@
  * calls, redirects, retries, warming and changing a pool.  Each shortage is an
  * error of its own kind, leaks nothing, and leaves the pool usable (design.md,
  * 5).  Single calls are in test_alloc.c. */
-#include "client.h"
+#include "counted.h"
 
-#include "alloc.h"
-#include "certs.h"
 #include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -14,7 +12,6 @@ enum {
     BATCH = 6
 };
 
-static char *certs;
 static struct origin *origin;
 static uint64_t cases;
 
@@ -118,17 +115,14 @@ static void assert_no_memory(weir_status status, const weir_error *err)
 
 static void live(const struct undertaking *what)
 {
-    weir_pool_options options = test_options();
+    weir_pool_options options = what->is_tls ? trusting() : test_options();
     weir_pool *pool = NULL;
-    char path[256];
     weir_error err;
     weir_status status;
 
     options.max_redirects = 5;
     options.retry_attempts = 3;
     options.retry_delay = 0.001;
-    if (what->is_tls)
-        options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
     status = weir_pool_open(&options, &pool, &err);
     if (status != WEIR_OK) {
         assert_no_memory(status, &err);
@@ -224,23 +218,6 @@ static void test_warmth_and_change(void **state)
         &(struct undertaking){.steps = answers, .once = warm_and_change_once});
 }
 
-static int begin(void **state)
-{
-    static const weir_allocator counting = {alloc_malloc, alloc_realloc,
-                                            alloc_free};
-
-    (void)state;
-    certs = certs_new();
-    return certs && weir_set_allocator(&counting) == WEIR_OK ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
-}
-
 static int stop_anyway(void **state)
 {
     (void)state;
@@ -258,7 +235,7 @@ int main(void)
         TEST(test_a_batch), TEST(test_a_batch_over_tls),  TEST(test_a_redirect),
         TEST(test_a_retry), TEST(test_warmth_and_change),
     };
-    const int failed = cmocka_run_group_tests(tests, begin, end);
+    const int failed = cmocka_run_group_tests(tests, begin_counted, drop_certs);
 
     printf("# cases failed-allocations %llu\n", (unsigned long long)cases);
     return failed;

@@ -8,7 +8,7 @@
 
 #include "witness.h"
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define ANSWER(body) "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" body
 
@@ -20,9 +20,6 @@ enum {
     DECIDED,
     AT_LAST, /* raised by tests */
 };
-
-static struct origin *origin;
-static weir_pool *pool;
 
 /* --- pools --------------------------------------------------------------- */
 
@@ -53,29 +50,12 @@ static inline weir_pool_options hedging(double delay)
     return options;
 }
 
-static inline void open_pool(const weir_pool_options *options)
-{
-    weir_pool_free(pool);
-    pool = must_open(options);
-}
-
 static inline int set_up(void **state)
 {
     const weir_pool_options options = hedging(0.01);
 
     (void)state;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static inline int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    return 0;
+    return start_both(NULL, &options);
 }
 
 static inline void check_hedges(uint64_t sent, uint64_t won)
@@ -131,6 +111,15 @@ static const struct origin_step hangs_as_second[] = {
     O_EXPECT, O_POST(SECOND_IS_THERE), O_HANG, O_END};
 static const struct origin_step dies_as_second[] = {
     O_EXPECT, O_POST(SECOND_IS_THERE), O_RESET, O_END};
+
+/* A GET whose two requests come to these. */
+static inline void race(const struct origin_step *first,
+                        const struct origin_step *second, struct outcome *out)
+{
+    origin_script(origin, 0, first);
+    origin_script(origin, 1, second);
+    get(pool, origin_url(origin, "/"), out);
+}
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 

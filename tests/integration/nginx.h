@@ -2,19 +2,15 @@
 #ifndef NGINX_H
 #define NGINX_H
 
-#include "client.h"
+#include "certified.h"
 
-#include "certs.h"
 #include "peer.h"
 
-static char *certs;
 static struct peer *nginx; /* NULL: there is none here */
 
 static inline int start_nginx(void **state)
 {
-    (void)state;
-    certs = certs_new();
-    if (!certs)
+    if (make_certs(state) != 0)
         return -1;
     nginx = peer_start_nginx(certs);
     return 0;
@@ -22,10 +18,8 @@ static inline int start_nginx(void **state)
 
 static inline int stop_nginx(void **state)
 {
-    (void)state;
     peer_stop(nginx);
-    certs_done(certs);
-    return 0;
+    return drop_certs(state);
 }
 
 static inline void need_nginx(void)

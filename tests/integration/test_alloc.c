@@ -1,11 +1,9 @@
 /* Memory: none is taken on the warm path, and each single shortage is an error
  * that leaks nothing and leaves the pool usable (design.md, 4.1 and 5). */
-#include "client.h"
+#include "counted.h"
 
 #include <stdlib.h>
 
-#include "alloc.h"
-#include "certs.h"
 #include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -22,17 +20,7 @@ static const struct origin_step chunks[] = {
            "3\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n"),
     O_AGAIN};
 
-static char *certs;
 static struct origin *origin;
-
-static weir_pool_options options_for(bool tls, char *path, size_t cap)
-{
-    weir_pool_options options = test_options();
-
-    if (tls)
-        options.ca_file = certs_path(certs, "ca.pem", path, cap);
-    return options;
-}
 
 static void start(bool tls, const struct origin_step *steps)
 {
@@ -98,8 +86,7 @@ static uint64_t count(bool tls, const struct origin_step *steps,
                       const char *method,
                       void (*call)(weir_pool *, weir_request *))
 {
-    char path[256];
-    const weir_pool_options options = options_for(tls, path, sizeof path);
+    const weir_pool_options options = tls ? trusting() : test_options();
     weir_pool *pool = must_open(&options);
     weir_request *request;
     uint64_t before;
@@ -283,8 +270,7 @@ static void test_each_shortage_with_a_name_to_resolve(void **state)
 
 static void test_each_shortage_over_tls(void **state)
 {
-    char path[256];
-    const weir_pool_options options = options_for(true, path, sizeof path);
+    const weir_pool_options options = trusting();
     struct life life = {.options = &options};
 
     (void)state;
@@ -325,23 +311,6 @@ static void test_nothing_is_held_without_a_pool(void **state)
     stop();
 }
 
-static int begin(void **state)
-{
-    static const weir_allocator counting = {alloc_malloc, alloc_realloc,
-                                            alloc_free};
-
-    (void)state;
-    certs = certs_new();
-    return certs && weir_set_allocator(&counting) == WEIR_OK ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_teardown(name, stop_anyway)
 
 int main(void)
@@ -358,5 +327,5 @@ int main(void)
         TEST(test_nothing_is_held_without_a_pool),
     };
 
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_counted, drop_certs);
 }

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -14,8 +14,6 @@ static const struct origin_step answers_when_told[] = {
 static const struct origin_step never_answers[] = {O_EXPECT, O_POST(0), O_HANG,
                                                    O_END};
 
-static struct origin *origin;
-static weir_pool *pool;
 static struct witness seen;
 static struct gate gate;
 
@@ -35,17 +33,7 @@ static int set_up(void **state)
     (void)state;
     begin_witness(&seen);
     gate = (struct gate){false, false};
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
+    return start_both(NULL, &options);
 }
 
 /* --- a bare loop --------------------------------------------------------- */

@@ -1,14 +1,12 @@
 /* Bodies at the program's pace: a response that is paused and resumed, and a
  * request body that is produced when it is there. */
-#include "client.h"
+#include "counted.h"
 #include "witness.h"
 
 #include <arpa/inet.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "alloc.h"
-#include "certs.h"
 #include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -17,7 +15,6 @@ enum {
     MIB = 1 << 20
 };
 
-static char *certs;
 static struct origin *origin;
 static weir_pool *pool;
 static struct runner runner;
@@ -795,25 +792,6 @@ static void test_a_blocking_call_cannot_wait_for_a_late_body(void **state)
     assert_at_rest(pool);
 }
 
-/* --- */
-
-static int begin(void **state)
-{
-    static const weir_allocator counting = {alloc_malloc, alloc_realloc,
-                                            alloc_free};
-
-    (void)state;
-    certs = certs_new();
-    return certs && weir_set_allocator(&counting) == WEIR_OK ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -846,5 +824,5 @@ int main(void)
         TEST(test_a_blocking_call_cannot_wait_for_a_late_body),
     };
 
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_counted, drop_certs);
 }

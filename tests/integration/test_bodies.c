@@ -1,12 +1,11 @@
 /* Bodies of requests: where they come from, how they are framed, and what
  * happens when a response comes before they have been sent. */
-#include "client.h"
+#include "origin_pool.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "certs.h"
-#include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -15,27 +14,6 @@ enum {
 };
 
 static char big[BIG];
-static struct origin *origin;
-static weir_pool *pool;
-
-static int set_up(void **state)
-{
-    const weir_pool_options options = test_options();
-
-    (void)state;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
-}
-
 static int fill_big(void **state)
 {
     (void)state;
@@ -433,7 +411,8 @@ static void test_session_tickets_do_not_stop_an_upload(void **state)
     certs_done(certs);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, set_up_plain, tear_down)
 
 int main(void)
 {

@@ -8,7 +8,7 @@
 
 #include <sys/resource.h>
 
-#include "origin.h"
+#include "origin_pool.h"
 #include "sanitized.h"
 
 enum {
@@ -22,8 +22,6 @@ enum {
 
 _Static_assert((uint64_t)BLOCKS *BLOCK == UINT64_C(10) << 30, "10 GiB");
 
-static struct origin *origin;
-static weir_pool *pool;
 static char *answer;
 static size_t answer_len;
 
@@ -73,12 +71,9 @@ static int set_up(void **state)
     return origin ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static int clean_up(void **state)
 {
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
+    tear_down(state); /* the origin sends it no more */
     free(answer);
     return 0;
 }
@@ -98,20 +93,19 @@ static bool asks_for_zstd(const weir_pool_options *options)
     return yes;
 }
 
-static void open_pool(const weir_pool_options *options)
-{
-    if (!asks_for_zstd(options))
-        skip();
-    weir_pool_free(pool);
-    pool = must_open(options);
-}
-
 static weir_pool_options decoding(void)
 {
     weir_pool_options options = test_options();
 
     options.decompress = true;
     return options;
+}
+
+static void open_decoding(const weir_pool_options *options)
+{
+    if (!asks_for_zstd(options))
+        skip();
+    open_pool(options);
 }
 
 /* --- measuring ----------------------------------------------------------- */
@@ -171,7 +165,7 @@ static void test_ten_gibibytes_in_one_mebibyte(void **state)
     const weir_pool_options options = decoding();
 
     (void)state;
-    open_pool(&options);
+    open_decoding(&options);
     goes_out("max_decode_ratio", true, 4 * MIB);
     goes_out("max_decode_ratio", false, 4 * MIB);
 }
@@ -185,10 +179,10 @@ static void test_a_stream_of_any_length_takes_no_memory(void **state)
     (void)state;
     options.max_decode_ratio = 1000000;
     options.max_decoded = LONG_STREAM;
-    open_pool(&options);
+    open_decoding(&options);
     goes_out("max_decoded", true, LONG_STREAM);
     options.max_body = MIB;
-    open_pool(&options);
+    open_decoding(&options);
     goes_out("max_body", false, MIB);
 }
 
@@ -202,7 +196,7 @@ static void test_thirty_stacked_codings(void **state)
         strcat(codings, i ? ", zstd" : "zstd");
     free(answer);
     answer_bomb(codings);
-    open_pool(&options);
+    open_decoding(&options);
     goes_out("5", true, 0);
     goes_out("5", false, 0);
 }
@@ -216,7 +210,7 @@ static void test_a_rest_is_dropped_undecoded(void **state)
 
     (void)state;
     options.max_decode_ratio = 1000000;
-    open_pool(&options);
+    open_decoding(&options);
     request = must_request("GET", origin_url(origin, "/"));
     measure = start_measure();
     for (int i = 0; i < 20; i++) {
@@ -235,7 +229,7 @@ static void test_a_rest_is_dropped_undecoded(void **state)
     weir_request_free(request);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)
 
 int main(void)
 {

@@ -65,9 +65,12 @@ class Bench(Case):
         self.assertEqual(len(server.requests), 10 * 2 * 2)
 
     def test_failed_requests_fail_the_command(self):
-        done = bench("-n", "2", "http://127.0.0.1:1/")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"connection refused", done.stderr)
+        """At the first one: dials of a dead server back off for long."""
+        for driver in ("loop", "blocking"):
+            done = bench("--driver", driver, "http://127.0.0.1:1/")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"a request failed: connect to 127.0.0.1:1: "
+                          b"connection refused", done.stderr)
 
     def test_mistakes(self):
         for args, expected in (
@@ -77,7 +80,8 @@ class Bench(Case):
                 (["--insecure"], b"need a URL"),
                 (["--driver", "threads"], b"expected loop or blocking"),
                 (["--driver", "lop"], b"did you mean loop"),
-                (["http://a/", "http://b/"], b"more than one URL")):
+                (["http://a/", "http://b/"], b"more than one URL"),
+                (["a.test"], b"did you mean http://a.test?")):
             done = weir("bench", *args)
             self.assertEqual(done.returncode, 2, args)
             self.assertIn(expected, done.stderr)

@@ -63,6 +63,34 @@ class Config(Case):
             self.assertIn(expected, done.stderr)
             self.assertEqual(done.stdout, b"")
 
+    def test_sections_of_commands_are_checked_to_the_last_key(self):
+        for text, expected in (
+                ("page: {lisen: '127.0.0.1:0'}",
+                 "2:10: watch.page.lisen: unknown key, did you mean listen?"),
+                ("page: {control: perhaps}",
+                 '2:19: watch.page.control: found "perhaps"'),
+                ("page: [1]", "2:9: watch.page: found a sequence"),
+                ("events: {fiel: '-'}",
+                 "2:12: watch.events.fiel: unknown key, did you mean file?"),
+                ("events: {history_days: -1}", "watch.events.history_days"),
+                ("events: {history: ../x}",
+                 '2:21: watch.events.history: found "../x", expected the name '
+                 "of a file, without a folder"),
+                ("events: {webhook: {atempts: 2}}",
+                 "2:22: watch.events.webhook.atempts: unknown key, did you "
+                 "mean attempts?"),
+                ("services: {a: {comand: [x]}}",
+                 "2:18: watch.services.a.comand: unknown key, did you mean "
+                 "command?"),
+                ("services: {a: {command: [x], after: [b]}}",
+                 "there is no service 'b'")):
+            path = self.settings("named.yaml", f"watch:\n  {text}\n")
+            done = weir("--config", path, "config", cwd=self.folder)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn(f"{path}:2:", done.stderr.decode())
+            self.assertIn(expected, done.stderr.decode())
+            self.assertEqual(done.stdout, b"")
+
     def test_a_named_file_must_exist(self):
         done = weir("--config", "/no/such.yaml", "config")
         self.assertEqual(done.returncode, 2)

@@ -58,6 +58,28 @@ class Persistence(Case):
         self.assertEqual((done.returncode, done.stdout), (0, b"done"))
         self.assertIn(b"attempt 3 of 3", done.stderr)
 
+    def test_a_report_of_a_failure_has_the_attempts(self):
+        server = self.serve(answers((b"", True)))
+        done = weir("fetch", "--retry", "2", "--retry-delay", "0.01",
+                    "--report", "json", server.url())
+        self.assertEqual(done.returncode, 1)
+        report = reports(done)[0]
+        self.assertEqual([(a["kind"], a["url"], a["status"], a["error"])
+                          for a in report["attempts"]],
+                         [(kind, server.url(), None, report["error"]["code"])
+                          for kind in ("first", "retry", "retry")])
+        self.assertEqual(report["error"]["attempts"], 3)
+        self.assertIsNone(report["status"])
+
+    def test_a_redirect_that_is_refused_is_in_the_report(self):
+        server = self.serve(lambda _: head(b"302 Found", b"Location: ftp://h"))
+        done = weir("fetch", "-L", "--report", "json", server.url())
+        report = reports(done)[0]
+        self.assertEqual(report["error"]["code"], "WEIR_E_REDIRECT")
+        self.assertEqual([(a["kind"], a["status"], a["error"])
+                          for a in report["attempts"]],
+                         [("first", 302, None)])
+
     def test_the_policy_stands_in_settings_as_it_is(self):
         server = self.serve(answers(head(b"503 B"), head(b"503 B"), ok(b"x")))
         settings = self.write("s.yaml", b"""
@@ -535,6 +557,19 @@ class Verbose(Case):
 
 
 class Usage(Case):
+    def test_a_proxy_that_is_away_is_named(self):
+        for args, said in (
+                (["--proxy", "http://127.0.0.1:1"],
+                 "proxy: connect to 127.0.0.1:1: connection refused"),
+                (["--proxy", "socks5h://127.0.0.1:1"],
+                 "proxy: connect to 127.0.0.1:1: connection refused"),
+                (["--proxy", "http://127.0.0.1:1", "-6"],
+                 "proxy: resolve 127.0.0.1: not an IPv6 address")):
+            done = weir("fetch", *args, "http://a.test/")
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr.decode(),
+                             f"weir: fetch http://a.test/: {said}\n")
+
     def test_mistakes_are_answered_with_help(self):
         for args, expected in (
                 (["fetch"], b"no URL"),
@@ -545,9 +580,41 @@ class Usage(Case):
                 (["fetch", "--report", "xml", "x"], b"expected json"),
                 (["fetch", "-o", "a", "-O", "x"], b"exclude each other"),
                 (["fetch", "-o"], b"needs an argument"),
-                (["fech"], b"did you mean 'fetch'?"),
+                (["fech"], b"unknown command 'fech'; did you mean 'fetch'?\n"
+                           b"'weir help' lists them.\n"),
                 (["--confg"], b"unknown option"),
                 ([], b"usage: weir")):
+            done = weir(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(expected, done.stderr, args)
+
+    def test_unknown_options_of_any_command(self):
+        for command in (["fetch"], ["bench"], ["config"], ["providers"],
+                        ["versions"], ["watch"], ["watch", "run"],
+                        ["watch", "status"], ["watch", "history"]):
+            for option, expected in (
+                    ("--confg", "unknown option --confg; did you mean "
+                                "--config?"),
+                    ("--nonsense", "unknown option --nonsense\n"),
+                    ("-Z", "unknown option -Z\n")):
+                if command[-1] == "history":
+                    expected = expected.replace("; did you mean --config?", "")
+                done = weir(*command, option)
+                self.assertEqual(done.returncode, 2, command)
+                self.assertEqual(done.stdout, b"")
+                first, hint, rest = done.stderr.decode().split("\n")
+                self.assertIn(expected.rstrip(), first)
+                self.assertTrue(first.startswith("weir " + command[0]), first)
+                self.assertIn(" --help'.", hint)
+                self.assertEqual(rest, "")
+        for args, expected in (
+                (["fetch", "--stats", "-sZ"], b"unknown option -Z\n"),
+                (["fetch", "--stats=3"], b"--stats takes no argument\n"),
+                (["fetch", "--re"], b"--re may be one of several options\n"),
+                (["fetch", "--cert"], b"--cert needs an argument\n"),
+                (["fetch", "-sX"], b"-X needs an argument\n"),
+                (["watch", "--plain", "stop", "x"],
+                 b"'stop'; a verb comes before the options")):
             done = weir(*args)
             self.assertEqual(done.returncode, 2, args)
             self.assertIn(expected, done.stderr, args)

@@ -568,7 +568,10 @@ class Settings(Providers):
                 (["history", "--timeout", "2"], "makes no request"),
                 (["--timeout", "0"], "more than 0"),
                 (["--timeout", "x"], "expected seconds"),
-                (["--nonsense"], "not an option")):
+                (["--nonsense"], "unknown option --nonsense\n"),
+                (["selct"], "unknown id 'selct'; did you mean 'select'?"),
+                (["olama"], "unknown id 'olama'; did you mean 'ollama'?"),
+                (["ollama", "ollama"], "twice the id 'ollama'")):
             self.assert_refused(expected, *args, chain=None)
         self.assertEqual(weir("providers", "--help").returncode, 0)
 

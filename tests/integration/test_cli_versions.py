@@ -422,8 +422,8 @@ versions:
         for args, expected in (
                 (["--index", "http://localhost: 1"], b"http://localhost: 1"),
                 (["--index", "ftp://x"], b"index 'ftp://x'"),
-                (["-x"], b"unknown option '-x'"), (["--index"], b"argument"),
-                (["a b"], b"found 'a b'"), (["--jsn"], b"unknown option"),
+                (["-x"], b"unknown option -x\n"), (["--index"], b"argument"),
+                (["a b"], b"found 'a b'"), (["--jsn"], b"did you mean --json?"),
                 (["../ruff"], b"found '../ruff'")):
             done = self.versions(None, *args)
             self.assertEqual(done.returncode, 2, args)

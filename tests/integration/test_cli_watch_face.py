@@ -230,6 +230,15 @@ class Settings(FaceCase):
         self.assertEqual(code, 2)
         self.assertIn("a token is needed", said)
 
+    def test_an_address_that_is_taken_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            code, said = self.refused("--listen", address)
+        self.assertEqual(code, 1)
+        self.assertIn(f"listen on {address}: Address already in use", said)
+
     def test_mistakes_have_their_place(self):
         short = self.write("short", b"too short\n")
         for section, keys, said in (

@@ -69,6 +69,10 @@ class Reload(WatchCase):
             answer = self.speak_to(self.speak(), do="reload")
             self.assertFalse(answer["ok"])
             self.assertIn(expected, answer["error"].encode())
+        # A mistake in a service keeps nobody from asking about the others.
+        self.write("weir.yaml", good.replace('"interval": 0.05',
+                                             '"interval": 0').encode())
+        self.assertEqual(self.watch("status").returncode, 0)
         self.save()
         self.check_untouched()
         self.assertEqual(self.watch("reload").returncode, 0)

@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-#include "origin.h"
+#include "origin_pool.h"
 
 enum {
     LARGE = 3 << 20,
@@ -16,8 +16,6 @@ struct bytes {
     size_t len;
 };
 
-static struct origin *origin;
-static weir_pool *pool;
 static struct bytes answered; /* the origin sends it for as long as it runs */
 
 static int set_up(void **state)
@@ -26,16 +24,12 @@ static int set_up(void **state)
 
     (void)state;
     options.decompress = true;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
+    return start_both(NULL, &options);
 }
 
-static int tear_down(void **state)
+static int clean_up(void **state)
 {
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
+    tear_down(state); /* the origin sends it no more */
     free(answered.data);
     answered.data = NULL;
     return 0;
@@ -426,7 +420,7 @@ static void test_a_rest_is_never_decoded(void **state)
     weir_request_free(request);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)
 
 int main(void)
 {

@@ -1,11 +1,10 @@
 /* Every case of tests/corpus/h1 through a real socket, in one piece and byte by
  * byte, and with each driver: what the cases say of a response must come out of
  * the public interface, and the next request must get its own answer. */
-#include "client.h"
+#include "certified.h"
 
 #include <stdlib.h>
 
-#include "certs.h"
 #include "corpus.h"
 #include "origin.h"
 
@@ -24,7 +23,6 @@ enum {
 
 #define NEXT "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
 
-static char *certs;
 static struct corpus corpus;
 
 /* What a response was, taken down while it lived. */
@@ -353,17 +351,15 @@ static void test_every_case_byte_by_byte(void **state)
 
 static int load(void **state)
 {
-    (void)state;
-    certs = certs_new();
-    return certs && corpus_load(&corpus, WEIR_TESTS_DIR "/corpus/h1") ? 0 : -1;
+    if (make_certs(state) != 0)
+        return -1;
+    return corpus_load(&corpus, WEIR_TESTS_DIR "/corpus/h1") ? 0 : -1;
 }
 
 static int unload(void **state)
 {
-    (void)state;
     corpus_free(&corpus);
-    certs_done(certs);
-    return 0;
+    return drop_certs(state);
 }
 
 int main(void)

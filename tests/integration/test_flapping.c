@@ -1,19 +1,17 @@
 /* A real service that comes and goes: nginx behind haproxy, which answers 503
  * while it is away. */
-#include "client.h"
+#include "certified.h"
 
-#include "certs.h"
 #include "peer.h"
 
-static char *certs;
 static struct peer *backend;
 static struct peer *balancer;
 static weir_pool *pool;
 
 static int start_peers(void **state)
 {
-    (void)state;
-    certs = certs_new();
+    if (make_certs(state) != 0)
+        return -1;
     backend = peer_start_nginx(certs);
     balancer = backend ? peer_start_balancer(peer_port(backend)) : NULL;
     return 0;
@@ -21,11 +19,9 @@ static int start_peers(void **state)
 
 static int stop_peers(void **state)
 {
-    (void)state;
     peer_stop(balancer);
     peer_stop(backend);
-    certs_done(certs);
-    return 0;
+    return drop_certs(state);
 }
 
 static int close_pool(void **state)

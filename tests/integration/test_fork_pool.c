@@ -19,15 +19,6 @@ enum {
 static char url[64];
 static weir_pool *pool;
 
-static weir_pool_options trusting(void)
-{
-    static char path[256];
-    weir_pool_options options = test_options();
-
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
-    return options;
-}
-
 static int set_up(void **state)
 {
     weir_pool_options options = trusting();

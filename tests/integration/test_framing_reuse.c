@@ -110,10 +110,9 @@ static void check_bytes_behind_a_tail(bool tls)
     weir_pool_options options = test_options();
     weir_pool *pool;
     struct outcome out;
-    char path[256];
 
     if (tls)
-        options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
+        options.ca_file = cert_file("ca.pem");
     options.validate_after = 3600;
     pool = must_open(&options);
     origin_script(origin, 0, first);

@@ -11,9 +11,7 @@ static void test_the_first_wins(void **state)
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, wins_as_first);
-    origin_script(origin, 1, hangs_as_second);
-    get(pool, origin_url(origin, "/"), &out);
+    race(wins_as_first, hangs_as_second, &out);
     assert_answer(&out, "good");
     assert_int_equal(out.connection, 1);
     check_hedges(1, 0);
@@ -29,9 +27,7 @@ static void test_the_second_wins(void **state)
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     assert_int_equal(out.connection, 2);
     check_hedges(1, 1);
@@ -129,16 +125,12 @@ static void test_over_tls(void **state)
     origin = origin_start(&(struct origin_options){.certs = certs});
     options.ca_file = certs_path(certs, "ca.pem", ca, sizeof ca);
     open_pool(&options);
-    origin_script(origin, 0, wins_as_first);
-    origin_script(origin, 1, hangs_as_second);
-    get(pool, origin_url(origin, "/"), &out);
+    race(wins_as_first, hangs_as_second, &out);
     assert_answer(&out, "good");
     check_hedges(1, 0);
     origin_stop(origin);
     origin = origin_start(&(struct origin_options){.certs = certs});
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     check_hedges(2, 1);
     certs_done(certs);
@@ -151,9 +143,7 @@ static void test_both_fail(void **state)
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, dies_as_first);
-    origin_script(origin, 1, dies_as_second);
-    get(pool, origin_url(origin, "/"), &out);
+    race(dies_as_first, dies_as_second, &out);
     assert_code(&out, WEIR_E_RESET);
     assert_int_equal(out.err.attempts, 2);
     assert_true(out.err.may_have_been_processed);
@@ -171,9 +161,7 @@ static void test_the_first_fails_and_the_second_answers(void **state)
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, dies_as_first);
-    origin_script(origin, 1, answers);
-    get(pool, origin_url(origin, "/"), &out);
+    race(dies_as_first, answers, &out);
     assert_answer(&out, "good");
     assert_int_equal(out.connection, 2);
     check_hedges(1, 1);
@@ -187,9 +175,7 @@ static void test_the_second_fails_and_the_first_answers(void **state)
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, answers);
-    origin_script(origin, 1, dies_as_second);
-    get(pool, origin_url(origin, "/"), &out);
+    race(answers, dies_as_second, &out);
     assert_answer(&out, "good");
     assert_int_equal(out.connection, 1);
     check_hedges(1, 0);
@@ -204,10 +190,8 @@ static void test_both_fail_and_it_is_tried_again(void **state)
     options.retry_attempts = 2;
     options.retry_delay = 0.01;
     open_pool(&options);
-    origin_script(origin, 0, dies_as_first);
-    origin_script(origin, 1, dies_as_second);
     origin_script(origin, 2, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(dies_as_first, dies_as_second, &out);
     assert_answer(&out, "GET / 0");
     assert_int_equal(figures_of(pool).retries, 1);
     assert_int_equal(figures_of(pool).failures, 0);
@@ -226,10 +210,8 @@ static void test_what_wins_may_be_tried_again(void **state)
     options.retry_attempts = 2;
     options.retry_delay = 0;
     open_pool(&options);
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, fails_once);
     origin_script(origin, 2, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, fails_once, &out);
     assert_answer(&out, "GET / 0");
     assert_int_equal(figures_of(pool).retries, 1);
     assert_true(figures_of(pool).hedges_won >= 1);
@@ -285,6 +267,10 @@ static void test_time_limits_hold_for_both(void **state)
 }
 
 /* --- what is not hedged --------------------------------------------------- */
+
+/* Once the trace has told that no second request will come. */
+static const struct origin_step answers_unhedged[] = {
+    O_EXPECT, O_WAIT(SKIPPED), O_SEND(ANSWER("good")), O_HANG, O_END};
 
 static void test_a_post_is_not_hedged(void **state)
 {
@@ -347,14 +333,12 @@ static int rewind_producer(void *user)
 
 static void test_a_body_that_can_be_sent_once(void **state)
 {
-    static const struct origin_step answers[] = {
-        O_EXPECT, O_WAIT(SKIPPED), O_SEND(ANSWER("good")), O_HANG, O_END};
     struct producer producer = {0, 0};
     weir_request *request = must_request("PUT", origin_url(origin, "/"));
     struct outcome out;
 
     (void)state;
-    origin_script(origin, 0, answers);
+    origin_script(origin, 0, answers_unhedged);
     weir_request_set_body_reader(request, WEIR_LENGTH_UNKNOWN, produce, NULL,
                                  &producer, NULL);
     fetch(pool, request, &out);
@@ -407,12 +391,10 @@ static void test_a_body_from_memory(void **state)
 
 static void is_skipped(const weir_pool_options *options)
 {
-    static const struct origin_step answers[] = {
-        O_EXPECT, O_WAIT(SKIPPED), O_SEND(ANSWER("good")), O_HANG, O_END};
     struct outcome out;
 
     open_pool(options);
-    origin_script(origin, 0, answers);
+    origin_script(origin, 0, answers_unhedged);
     get(pool, origin_url(origin, "/"), &out);
     assert_answer(&out, "good");
     check_hedges(0, 0);
@@ -437,8 +419,6 @@ static void test_no_hedge_without_a_place(void **state)
 
 static void test_no_hedge_at_the_expense_of_another_origin(void **state)
 {
-    static const struct origin_step answers[] = {
-        O_EXPECT, O_WAIT(SKIPPED), O_SEND(ANSWER("good")), O_HANG, O_END};
     struct origin *beside = origin_start(NULL);
     weir_pool_options options = hedging(0.01);
     weir_request *request = must_request("GET", origin_url(beside, "/"));
@@ -452,7 +432,7 @@ static void test_no_hedge_at_the_expense_of_another_origin(void **state)
     weir_request_set_hedge(request, &none, NULL);
     fetch(pool, request, &out);
     assert_answer(&out, "GET / 0");
-    origin_script(origin, 0, answers);
+    origin_script(origin, 0, answers_unhedged);
     get(pool, origin_url(origin, "/"), &out);
     assert_answer(&out, "good");
     assert_int_equal(figures_of(pool).hedges_skipped, 1);

@@ -290,13 +290,13 @@ enum {
     LEARNT = 20
 };
 
-static void test_the_delay_is_what_the_origin_takes(void **state)
+/* LEARNT requests of a method are answered at once; then the origin hangs. */
+static void learn_from(const char *method)
 {
     static struct origin_step steps[2 * LEARNT + 3];
     weir_pool_options options = hedging(0);
     struct outcome out;
 
-    (void)state;
     options.hedge_p95 = true;
     open_pool(&options);
     for (int i = 0; i < LEARNT; i++) {
@@ -308,14 +308,37 @@ static void test_the_delay_is_what_the_origin_takes(void **state)
     steps[2 * LEARNT + 2] = (struct origin_step)O_END;
     origin_script(origin, 0, steps);
     for (int i = 0; i < LEARNT; i++) {
-        get(pool, origin_url(origin, "/"), &out);
+        fetch_method(pool, method, origin_url(origin, "/"), &out);
         assert_answer(&out, "fast");
     }
     check_hedges(0, 0); /* nothing was known */
     origin_script(origin, 1, echoes);
+}
+
+static void test_the_delay_is_what_the_origin_takes(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    learn_from("GET");
     get(pool, origin_url(origin, "/slow"), &out);
     assert_answer(&out, "GET /slow 0");
     check_hedges(1, 1);
+}
+
+/* What is never hedged says nothing of what is. */
+static void test_the_delay_is_not_learnt_from_posts(void **state)
+{
+    weir_request *request = must_request("GET", origin_url(origin, "/slow"));
+    struct outcome out;
+
+    (void)state;
+    learn_from("POST");
+    weir_request_set_timeout(request, WEIR_TIMEOUT_TOTAL, 0.3, NULL);
+    fetch(pool, request, &out);
+    assert_code(&out, WEIR_E_TOTAL_TIMEOUT);
+    check_hedges(0, 0);
+    weir_request_free(request);
 }
 
 /* Until enough is known hedge_delay holds. */
@@ -327,9 +350,7 @@ static void test_the_delay_until_enough_is_known(void **state)
     (void)state;
     options.hedge_p95 = true;
     open_pool(&options);
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     check_hedges(1, 1);
 }
@@ -403,9 +424,7 @@ static void test_a_loser_is_no_failure_to_the_breaker(void **state)
     (void)state;
     options.breaker_failures = 1;
     open_pool(&options);
-    origin_script(origin, 0, hangs);
-    origin_script(origin, 1, echoes);
-    get(pool, origin_url(origin, "/"), &out);
+    race(hangs, echoes, &out);
     assert_answer(&out, "GET / 0");
     get_plain("/", &out);
     assert_answer(&out, "GET / 0");
@@ -503,6 +522,7 @@ int main(void)
         TEST(test_a_close_during_the_dial_of_a_hedge),
         TEST(test_a_close_with_grace_lets_them_end),
         TEST(test_the_delay_is_what_the_origin_takes),
+        TEST(test_the_delay_is_not_learnt_from_posts),
         TEST(test_the_delay_until_enough_is_known),
         TEST(test_the_budget_of_an_origin),
         TEST(test_a_probe_is_not_hedged),

@@ -81,7 +81,6 @@ static int begin(void **state)
 static int set_up(void **state)
 {
     weir_pool_options options;
-    char path[256];
 
     (void)state;
     if (!nginx)
@@ -93,7 +92,7 @@ static int set_up(void **state)
     options.connect_timeout = PATIENCE_S;
     options.acquire_timeout = PATIENCE_S;
     options.total_timeout = PATIENCE_S;
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
+    options.ca_file = cert_file("ca.pem");
     pool = must_open(&options);
     return 0;
 }

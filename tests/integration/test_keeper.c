@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -26,23 +26,11 @@ static const struct origin_step keeps_three_seconds[] = {
     O_HANG, O_END};
 static const struct origin_step echoes[] = {O_ECHO, O_END};
 
-static struct origin *origin;
-static weir_pool *pool;
-
 static int set_up(void **state)
 {
     (void)state;
     origin = origin_start(NULL);
     return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    return 0;
 }
 
 /* --- waiting ------------------------------------------------------------- */

@@ -1,21 +1,17 @@
 /* Real servers: nginx over TCP, TLS and a Unix socket, and httpbin. */
-#include "client.h"
+#include "certified.h"
 
 #include <stdlib.h>
 
-#include "certs.h"
 #include "peer.h"
 
-static char *certs;
 static struct peer *nginx;
 static struct peer *httpbin;
 static weir_pool *pool;
 
 static int start_peers(void **state)
 {
-    (void)state;
-    certs = certs_new();
-    if (!certs)
+    if (make_certs(state) != 0)
         return -1;
     nginx = peer_start_nginx(certs);
     httpbin = peer_start_httpbin();
@@ -24,21 +20,18 @@ static int start_peers(void **state)
 
 static int stop_peers(void **state)
 {
-    (void)state;
     peer_stop(nginx);
     peer_stop(httpbin);
-    certs_done(certs);
-    return 0;
+    return drop_certs(state);
 }
 
 static int set_up(void **state)
 {
     weir_pool_options options;
-    char path[256];
 
     (void)state;
     weir_pool_options_init(&options);
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
+    options.ca_file = cert_file("ca.pem");
     pool = must_open(&options);
     return 0;
 }

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -11,27 +11,19 @@
 static const struct origin_step answers_on_1[] = {
     O_EXPECT, O_POST(0), O_WAIT(1), O_SEND(HELLO), O_AGAIN};
 
-static struct origin *origin;
-static weir_pool *pool;
-
 static int set_up(void **state)
 {
     weir_pool_options options = test_options();
 
     (void)state;
     options.max_per_host = 1;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
+    return start_both(NULL, &options);
 }
 
-static int tear_down(void **state)
+static int clean_up(void **state)
 {
-    (void)state;
-    weir_pool_free(pool);
     weir_shared_close(0, NULL);
-    origin_stop(origin);
-    return 0;
+    return tear_down(state);
 }
 
 /* --- the shared pool ----------------------------------------------------- */
@@ -470,7 +462,7 @@ static void test_bad_requests_say_where(void **state)
     weir_request_free(request);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)
 
 int main(void)
 {

@@ -4,9 +4,8 @@
  * versions (10), which the interface does not offer yet; the TLS options (9)
  * and the IP-version policy (6) are those of a pool, and no two pools share
  * anything. */
-#include "certs.h"
-#include "client.h"
-#include "origin.h"
+#include "certified.h"
+#include "origin_pool.h"
 
 /* A request but for what the rule at hand is about. */
 struct ask {
@@ -17,26 +16,12 @@ struct ask {
     const char *isolation;
 };
 
-static char *certs;
-static struct origin *origin;
-static weir_pool *pool;
-
 static int set_up(void **state)
 {
     const weir_pool_options options = test_options();
 
     (void)state;
-    origin = origin_start(&(struct origin_options){.listeners = 2});
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
+    return start_both(&(struct origin_options){.listeners = 2}, &options);
 }
 
 static uint64_t connection_of(const struct ask *ask)
@@ -222,13 +207,11 @@ static weir_pool *careless;
 
 static void open_secure(void)
 {
-    weir_pool_options options = test_options();
-    char path[256];
+    weir_pool_options options = trusting();
 
     secure = origin_start(&(struct origin_options){.certs = certs});
     assert_non_null(secure);
     weir_pool_free(pool);
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
     pool = must_open(&options);
     options.ca_file = NULL;
     options.verify = false;
@@ -322,20 +305,6 @@ static void test_credentials_stay_with_their_request(void **state)
                            "\r\nAuthorization: Basic "
                            "dXNlcjpzZWNyZXQ=\r\n"));
     assert_null(strstr(origin_request(origin, 0, 1)->head, "Authorization"));
-}
-
-static int make_certs(void **state)
-{
-    (void)state;
-    certs = certs_new();
-    return certs ? 0 : -1;
-}
-
-static int drop_certs(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -2,14 +2,11 @@
  * and that the figures add up. */
 #include "client.h"
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 static const struct origin_step echoes[] = {O_ECHO, O_END};
-
-static struct origin *origin;
-static weir_pool *pool;
 
 static void open_with(unsigned max_connections, unsigned max_per_host,
                       unsigned max_waiting)
@@ -25,18 +22,9 @@ static void open_with(unsigned max_connections, unsigned max_per_host,
 static int set_up(void **state)
 {
     (void)state;
-    pool = NULL;
     origin = origin_start(
         &(struct origin_options){.listeners = ORIGIN_LISTENERS_MAX});
     return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
 }
 
 static void url_at(char *buf, size_t cap, unsigned listener, const char *path)

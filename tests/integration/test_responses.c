@@ -1,33 +1,10 @@
 /* Bodies of responses: how they are handed over, what else is lent with them,
  * and what becomes of a response that is given up. */
-#include "client.h"
+#include "origin_pool.h"
 
 #include <stdlib.h>
 
-#include "origin.h"
-
 static const struct origin_step echoes[] = {O_ECHO, O_END};
-
-static struct origin *origin;
-static weir_pool *pool;
-
-static int set_up(void **state)
-{
-    const weir_pool_options options = test_options();
-
-    (void)state;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
-}
 
 /* --- responses ----------------------------------------------------------- */
 
@@ -92,7 +69,7 @@ static void test_bodies_are_streamed_in_any_step(void **state)
     for (unsigned i = 0; i < 2; i++) {
         if (i > 0) {
             tear_down(state);
-            assert_int_equal(set_up(state), 0);
+            assert_int_equal(set_up_plain(state), 0);
         }
         origin_script(origin, 0, scripts[i]);
         for (unsigned j = 0; j < sizeof steps / sizeof *steps; j++) {
@@ -269,7 +246,8 @@ static void test_a_long_rest_closes(void **state)
     assert_answer(&out, "GET /y 0");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, set_up_plain, tear_down)
 
 int main(void)
 {

@@ -2,14 +2,11 @@
  * again, when, how often, and what is not. */
 #include "witness.h"
 
-#include "origin.h"
+#include "origin_pool.h"
 
 #define FAILS(status, fields)                                                  \
     "HTTP/1.1 " status " F\r\n" fields "Content-Length: 0\r\n\r\n"
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
-
-static struct origin *origin;
-static weir_pool *pool;
 
 static weir_pool_options retrying(unsigned attempts)
 {
@@ -21,29 +18,12 @@ static weir_pool_options retrying(unsigned attempts)
     return options;
 }
 
-static void open_pool(const weir_pool_options *options)
-{
-    weir_pool_free(pool);
-    pool = must_open(options);
-}
-
 static int set_up(void **state)
 {
     const weir_pool_options options = retrying(3);
 
     (void)state;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    return 0;
+    return start_both(NULL, &options);
 }
 
 /* --- what is tried again ------------------------------------------------- */

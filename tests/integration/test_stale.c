@@ -1,13 +1,12 @@
 /* design.md 4.4: a reused connection that turns out to be dead.  A request that
  * may be sent twice is sent once more, on a fresh connection, at most once; any
  * other is reported, and the report says whether it can have been processed. */
-#include "client.h"
+#include "origin_pool.h"
 
 #include <openssl/ssl.h>
 #include <unistd.h>
 
 #include "certs.h"
-#include "origin.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -24,9 +23,6 @@ static const struct origin_step resets_while_idle[] = {
 static const struct origin_step dies_on_first[] = {O_EXPECT, O_CLOSE, O_END};
 static const struct origin_step echoes[] = {O_ECHO, O_END};
 
-static struct origin *origin;
-static weir_pool *pool;
-
 /* A pool that trusts every connection, as one within the bypass window. */
 static int set_up(void **state)
 {
@@ -34,17 +30,9 @@ static int set_up(void **state)
 
     (void)state;
     options.validate_after = 3600;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
+    if (start_both(NULL, &options) != 0)
+        return -1;
     origin_script(origin, 1, echoes);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
     return 0;
 }
 

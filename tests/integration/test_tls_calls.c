@@ -1,52 +1,20 @@
 /* TLS as a caller sees it (protocol-rules.md, section 7): whom weir trusts,
  * what it says when it does not, and that sessions are resumed. */
-#include "client.h"
+#include "certified.h"
+#include "origin_pool.h"
 
 #include <openssl/ssl.h>
-
-#include "certs.h"
-#include "origin.h"
-
-static char *certs;
-static struct origin *origin;
-static weir_pool *pool;
-
-static int make_certs(void **state)
-{
-    (void)state;
-    certs = certs_new();
-    return certs ? 0 : -1;
-}
-
-static int drop_certs(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    origin = NULL;
-    return 0;
-}
 
 /* An origin with this certificate, and a pool that trusts its authority. */
 static void start(const char *cert, int max_version, bool verify,
                   const char *min_version)
 {
-    weir_pool_options options = test_options();
-    char path[256];
+    weir_pool_options options = trusting();
 
     tear_down(NULL);
     origin = origin_start(&(struct origin_options){
         .certs = certs, .cert = cert, .tls_max_version = max_version});
     assert_non_null(origin);
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
     options.verify = verify;
     options.tls_min_version = min_version;
     pool = must_open(&options);

@@ -1,14 +1,12 @@
 /* What a TLS server may do once the handshake is over: cut the connection
  * short, ask for another handshake, flood it with tickets, change its
  * certificate, resume (protocol-rules.md, sections 1.9, 2.6 and 7). */
-#include "client.h"
+#include "certified.h"
+#include "origin_pool.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <unistd.h>
-
-#include "certs.h"
-#include "origin.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
 #define FIRST OK "Content-Length: 5\r\n\r\nfirst"
@@ -23,42 +21,18 @@ static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 static const struct origin_step answers_next[] = {O_EXPECT, O_SEND(NEXT),
                                                   O_AGAIN};
 
-static char *certs;
-static struct origin *origin;
-static weir_pool *pool;
 static unsigned tried;
 
-static int make_certs(void **state)
+static int end(void **state)
 {
-    (void)state;
-    certs = certs_new();
-    return certs ? 0 : -1;
-}
-
-static int drop_certs(void **state)
-{
-    (void)state;
-    certs_done(certs);
     printf("# cases tls-conduct %u\n", tried);
-    return 0;
+    return drop_certs(state);
 }
 
-static int tear_down(void **state)
+static weir_pool_options patient(void)
 {
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    origin = NULL;
-    return 0;
-}
+    weir_pool_options options = trusting();
 
-static weir_pool_options trusting(void)
-{
-    static char path[256];
-    weir_pool_options options = test_options();
-
-    options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
     options.total_timeout = PATIENCE_S;
     return options;
 }
@@ -67,7 +41,7 @@ static weir_pool_options trusting(void)
 static void start(int version, const struct origin_step *first,
                   const struct origin_step *rest)
 {
-    const weir_pool_options options = trusting();
+    const weir_pool_options options = patient();
 
     tear_down(NULL);
     origin = origin_start(
@@ -328,7 +302,7 @@ static void check_flood(bool keeper)
 {
     static const struct origin_step floods[] = {
         O_EXPECT, O_SEND(FIRST), O_WAIT(1), O_TICKETS(2000), O_POST(0), O_END};
-    weir_pool_options options = trusting();
+    weir_pool_options options = patient();
     struct outcome out;
 
     start(TLS1_3_VERSION, floods, answers_next);
@@ -360,7 +334,7 @@ static void test_tickets_do_not_prolong_idleness(void **state)
     static const struct origin_step drips[] = {
         O_EXPECT,     O_SEND(FIRST), O_WAIT(1),    O_TICKETS(1), O_WAIT(1),
         O_TICKETS(1), O_WAIT(1),     O_TICKETS(1), O_HANG,       O_END};
-    weir_pool_options options = trusting();
+    weir_pool_options options = patient();
     struct outcome out;
     double begun;
 
@@ -392,7 +366,7 @@ static void test_tickets_do_not_prolong_idleness(void **state)
  * what it is shown. */
 static void check_change(int version, const char *cert, weir_status code)
 {
-    const weir_pool_options options = trusting();
+    const weir_pool_options options = patient();
     weir_request *request;
     weir_response *held;
     struct outcome out;
@@ -469,9 +443,8 @@ static void send_apart(const struct apart *apart)
 
 static void check_resumption(int version)
 {
-    weir_pool_options options = trusting();
+    weir_pool_options options = patient();
     weir_pool *others[4];
-    char path[256];
     unsigned handshakes = 0;
 
     start(version, closes, closes);
@@ -480,12 +453,11 @@ static void check_resumption(int version)
     others[1] = must_open(&options);
     options.verify = true;
     options.ca_file = NULL;
-    options.ca_path = certs_path(certs, "hashed", path, sizeof path);
+    options.ca_path = cert_file("hashed");
     others[2] = must_open(&options);
-    options = trusting();
+    options = patient();
     options.tls_min_version = version == TLS1_3_VERSION ? "1.3" : "1.2";
-    options.cert_file =
-        certs_path(certs, "client-chain.pem", path, sizeof path);
+    options.cert_file = cert_file("client-chain.pem");
     others[3] = must_open(&options);
     const struct apart all[] = {
         {.host = "localhost"},   {.host = "example.test"},
@@ -561,5 +533,5 @@ int main(void)
         TEST(test_nothing_is_kept_of_who_was_refused),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, make_certs, end);
 }

@@ -1,17 +1,12 @@
 /* Certificates and versions, good and bad, against a real handshake: whom weir
  * lets in, and what it says of whom it does not (protocol-rules.md, section 7).
  * Nothing is sent to a server that has been refused. */
-#include "client.h"
+#include "certified.h"
+#include "origin_pool.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include "certs.h"
-#include "origin.h"
-
-static char *certs;
-static struct origin *origin;
-static weir_pool *pool;
 static unsigned tried;
 
 #define DAYS(begin, end) .begins_days = (begin), .ends_days = (end)
@@ -74,42 +69,21 @@ static const struct certs_spec specs[] = {
     {.name = "old-client", .issuer = "ca", .is_client = true, DAYS(-2, -1)},
 };
 
-static int make_certs(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    certs = certs_new();
-    for (size_t i = 0; certs && i < sizeof specs / sizeof *specs; i++) {
+    if (make_certs(state) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         if (!certs_make(certs, &specs[i]))
             return -1;
     }
-    return certs ? 0 : -1;
+    return 0;
 }
 
-static int drop_certs(void **state)
+static int end(void **state)
 {
-    (void)state;
-    certs_done(certs);
     printf("# cases tls-handshakes %u\n", tried);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    pool = NULL;
-    origin_stop(origin);
-    origin = NULL;
-    return 0;
-}
-
-static const char *in(const char *file)
-{
-    static char paths[4][256];
-    static unsigned next;
-
-    next = (next + 1) % 4;
-    return certs_path(certs, file, paths[next], sizeof paths[next]);
+    return drop_certs(state);
 }
 
 /* A server, and a pool that is to judge it. */
@@ -137,13 +111,13 @@ static void meet(const struct meeting *meeting, struct outcome *out)
                                  .tls_max_version = meeting->max_version,
                                  .wants_client = meeting->wants_client});
     assert_non_null(origin);
-    options.ca_file = in(meeting->ca ? meeting->ca : "ca.pem");
+    options.ca_file = cert_file(meeting->ca ? meeting->ca : "ca.pem");
     options.verify = !meeting->careless;
     if (meeting->client) {
         snprintf(cert, sizeof cert, "%s.pem", meeting->client);
         snprintf(key, sizeof key, "%s.key", meeting->client);
-        options.cert_file = in(cert);
-        options.key_file = in(key);
+        options.cert_file = cert_file(cert);
+        options.key_file = cert_file(key);
     }
     pool = must_open(&options);
     request = must_request("GET", origin_url_of(origin, host, "/"));
@@ -401,5 +375,5 @@ int main(void)
         TEST(test_client_certificates),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, begin, end);
 }

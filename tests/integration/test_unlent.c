@@ -2,13 +2,11 @@
  * other, and are watched. */
 #include "witness.h"
 
-#include "origin.h"
+#include "origin_pool.h"
 
 static const struct origin_step closes_when_told[] = {O_WAIT(1), O_CLOSE,
                                                       O_END};
 
-static struct origin *origin;
-static weir_pool *pool;
 static struct witness seen;
 static struct gate gate;
 
@@ -28,17 +26,9 @@ static int set_up(void **state)
     options.trace = stop_at_dial;
     begin_witness(&seen);
     gate = (struct gate){false, false};
-    origin = origin_start(NULL);
+    if (start_both(NULL, &options) != 0)
+        return -1;
     origin_script(origin, 0, closes_when_told);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
     return 0;
 }
 

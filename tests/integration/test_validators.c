@@ -1,32 +1,10 @@
 /* Credentials and validators of a request: which fields they become, what is
  * refused, and conditional requests to a real server. */
 #include "nginx.h"
-
-#include "origin.h"
+#include "origin_pool.h"
 
 #define ANSWER(fields)                                                         \
     "HTTP/1.1 200 OK\r\n" fields "Content-Length: 4\r\n\r\nbody"
-
-static struct origin *origin;
-static weir_pool *pool;
-
-static int set_up(void **state)
-{
-    const weir_pool_options options = test_options();
-
-    (void)state;
-    origin = origin_start(NULL);
-    pool = must_open(&options);
-    return origin ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weir_pool_free(pool);
-    origin_stop(origin);
-    return 0;
-}
 
 /* How often a line stands in the last request that was sent. */
 static unsigned times_sent(weir_request *request, const char *line)
@@ -124,7 +102,7 @@ static void revalidates(const char *answer, const char *etag,
     weir_response *response = NULL;
     const char *head;
 
-    set_up(NULL);
+    set_up_plain(NULL);
     steps[0] = (struct origin_step)O_EXPECT;
     steps[1] = (struct origin_step){ORIGIN_SEND, answer, strlen(answer), 0};
     steps[2] = (struct origin_step)O_AGAIN;
@@ -194,7 +172,8 @@ static void test_nginx_says_what_has_not_changed(void **state)
     weir_request_free(request);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, set_up_plain, tear_down)
 
 int main(void)
 {

@@ -4,9 +4,8 @@
 #ifndef INTEGRATION_TRIAL_H
 #define INTEGRATION_TRIAL_H
 
-#include "client.h"
+#include "certified.h"
 
-#include "certs.h"
 #include "origin.h"
 
 #define NEXT "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
@@ -36,24 +35,8 @@ struct trial {
     bool is_kept;     /* the next request uses the connection */
 };
 
-static char *certs;
-
 static const struct origin_step answer_next[] = {O_EXPECT, O_SEND(NEXT),
                                                  O_AGAIN};
-
-static inline int make_certs(void **state)
-{
-    (void)state;
-    certs = certs_new();
-    return certs ? 0 : -1;
-}
-
-static inline int drop_certs(void **state)
-{
-    (void)state;
-    certs_done(certs);
-    return 0;
-}
 
 static inline struct origin *serve(const struct trial *trial,
                                    struct origin_step steps[5])
@@ -84,7 +67,6 @@ static inline struct origin *serve(const struct trial *trial,
 static inline weir_pool *open_for(const struct trial *trial)
 {
     weir_pool_options options = test_options();
-    char path[256];
 
     options.total_timeout = 10;
     options.strict = trial->strict;
@@ -95,7 +77,7 @@ static inline weir_pool *open_for(const struct trial *trial)
     if (trial->fields)
         options.max_header_fields = trial->fields;
     if (trial->tls)
-        options.ca_file = certs_path(certs, "ca.pem", path, sizeof path);
+        options.ca_file = cert_file("ca.pem");
     return must_open(&options);
 }
 

@@ -1,18 +1,11 @@
 /* A day of supervision on a virtual clock: machines, their order, and a world
  * of processes that live, die and turn sick as the test wants.  What the
  * settings promise is checked to the nanosecond. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "machine_steps.h"
 #include "watch/order.h"
 
-#define S UINT64_C(1000000000)
-#define MS UINT64_C(1000000)
 #define MINUTE (60 * S)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
@@ -62,28 +55,6 @@ static double next_random(void *user)
     const struct world *of = user;
 
     return of->random;
-}
-
-static struct watch_rules defaults(void)
-{
-    return (struct watch_rules){
-        .has_health = true,
-        .policy = WATCH_RESTART_ALWAYS,
-        .startup_limit_ns = 30 * S,
-        .startup_interval_ns = 250 * MS,
-        .settle_ns = 1 * S,
-        .interval_ns = 30 * S,
-        .shutdown_limit_ns = 10 * S,
-        .cooldown_ns = 60 * S,
-        .last_tries = 1,
-        .fall = 3,
-        .rise = 1,
-        .restarts = {.max_restarts = 5,
-                     .window_ns = 300 * S,
-                     .delay_ns = 5 * S,
-                     .multiplier = 2.0,
-                     .max_delay_ns = 300 * S},
-    };
 }
 
 /* A service that is well for ever. */

@@ -1,44 +1,12 @@
 /* Who starts before whom, and ends after whom. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
+#include "machine_steps.h"
 #include "watch/order.h"
-
-#define S UINT64_C(1000000000)
 
 static double no_random(void *user)
 {
     (void)user;
     return 0;
 }
-
-/* All that the machine wants done, as text: "spawn probe started". */
-static const char *taken(struct watch_machine *m)
-{
-    static const char *const names[] = {
-        [WATCH_ACT_SPAWN] = "SPAWN",
-        [WATCH_ACT_TERM] = "TERM",
-        [WATCH_ACT_KILL] = "KILL",
-        [WATCH_ACT_PROBE] = "PROBE",
-    };
-    static char all[512];
-    struct watch_action action;
-    size_t len = 0;
-
-    all[0] = '\0';
-    while (watch_machine_next(m, &action))
-        len += (size_t)snprintf(
-            all + len, sizeof all - len, "%s%s", len ? " " : "",
-            action.kind == WATCH_ACT_EVENT ? watch_event_name(action.event)
-                                           : names[action.kind]);
-    return all;
-}
-
-#define EXPECT(m, text) assert_string_equal(taken(m), text)
 
 enum {
     DB,
@@ -57,15 +25,10 @@ struct trio {
 /* web after api after db */
 static void make_trio(struct trio *trio)
 {
-    const struct watch_rules rules = {
-        .policy = WATCH_RESTART_ALWAYS,
-        .settle_ns = 1 * S,
-        .shutdown_limit_ns = 10 * S,
-        .fall = 3,
-        .rise = 1,
-        .restarts = {.window_ns = 300 * S, .multiplier = 2.0},
-    };
     const struct watch_random none = {no_random, NULL};
+    struct watch_rules rules = defaults();
+
+    rules.has_health = false;
     for (int i = 0; i < TRIO; i++) {
         watch_machine_init(&trio->machines[i], &rules, &none);
         trio->after[i] = i > 0 ? &trio->members[i - 1] : NULL;

@@ -14,29 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "certs.h"
+#include "certs_once.h"
 #include "child.h"
 #include "conn/transport.h"
 #include "dns.h"
 #include "net/clock.h"
 #include "net/resolver.h"
 #include "tls_peer.h"
-
-static char *folder;
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder = certs_new();
-    return folder ? 0 : -1;
-}
-
-static int remove_certs(void **state)
-{
-    (void)state;
-    certs_done(folder);
-    return 0;
-}
 
 /* --- the server ------------------------------------------------------------
  */
@@ -54,18 +38,14 @@ static int echo_plain(int fd)
 static int echo_tls(int fd, int version)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    char path[512];
     char buf[64];
     SSL *ssl;
     int got;
 
     SSL_CTX_set_max_proto_version(ctx, version);
-    SSL_CTX_use_certificate_file(
-        ctx, certs_path(folder, "server.pem", path, sizeof path),
-        SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(
-        ctx, certs_path(folder, "server.key", path, sizeof path),
-        SSL_FILETYPE_PEM);
+    SSL_CTX_use_certificate_file(ctx, cert_file("server.pem"),
+                                 SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(ctx, cert_file("server.key"), SSL_FILETYPE_PEM);
     ssl = SSL_new(ctx);
     SSL_set_fd(ssl, fd);
     if (SSL_accept(ssl) != 1)
@@ -113,10 +93,8 @@ struct means {
 
 static bool make_means(struct means *means)
 {
-    static char path[512];
-    const struct wr_tls_options options = {
-        .verify = true,
-        .ca_file = certs_path(folder, "ca.pem", path, sizeof path)};
+    const struct wr_tls_options options = {.verify = true,
+                                           .ca_file = cert_file("ca.pem")};
 
     means->context = NULL;
     means->sessions = wr_tls_sessions_new(4);
@@ -341,5 +319,5 @@ int main(void)
         cmocka_unit_test(a_child_makes_everything_anew),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

@@ -10,25 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "certs.h"
+#include "certs_once.h"
 #include "net/tls.h"
 #include "tls_peer.h"
-
-static char *folder;
-
-static inline int make_certs(void **state)
-{
-    (void)state;
-    folder = certs_new();
-    return folder ? 0 : -1;
-}
-
-static inline int remove_certs(void **state)
-{
-    (void)state;
-    certs_done(folder);
-    return 0;
-}
 
 /* A client in this thread, a server's script in another.  The script waits for
  * `go` and posts `did` where the test needs to know. */
@@ -47,7 +31,7 @@ struct talk {
 static inline void talk_begin(struct talk *talk, tls_peer_fn *script,
                               int version)
 {
-    const struct tls_peer_options server = {.folder = folder,
+    const struct tls_peer_options server = {.folder = certs,
                                             .max_version = version};
     struct wr_waits waits;
     enum wr_step step;

@@ -14,37 +14,12 @@
 
 #include <weir/memory.h>
 
-#include "certs.h"
+#include "certs_once.h"
 #include "net/tls.h"
 
 enum {
     PATH_BYTES = 256
 };
-
-static char *folder;
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder = certs_new();
-    return folder ? 0 : -1;
-}
-
-static int remove_certs(void **state)
-{
-    (void)state;
-    certs_done(folder);
-    return 0;
-}
-
-/* "FOLDER/FILE", lent until 32 more have been asked for. */
-static const char *in(const char *file)
-{
-    static char paths[32][PATH_BYTES];
-    static unsigned next;
-
-    return certs_path(folder, file, paths[next++ % 32], PATH_BYTES);
-}
 
 static void write_file(const char *path, const char *text)
 {
@@ -87,7 +62,7 @@ static void check_refused(const struct wr_tls_options *options,
 static void a_missing_or_broken_ca_source_is_named(void **state)
 {
     char begin[2 * PATH_BYTES];
-    const char *path = in("not-there.pem");
+    const char *path = cert_file("not-there.pem");
 
     (void)state;
     snprintf(begin, sizeof begin, "CA file %s: no such file or directory",
@@ -98,13 +73,13 @@ static void a_missing_or_broken_ca_source_is_named(void **state)
     /* Also when nothing would be verified: an option is never silent. */
     check_refused(&(struct wr_tls_options){.ca_file = path}, WEIR_E_TLS, begin);
 
-    path = in("garbage.pem");
+    path = cert_file("garbage.pem");
     write_file(path, "This is no certificate.\n");
     snprintf(begin, sizeof begin, "CA file %s: ", path);
     check_refused(&(struct wr_tls_options){.verify = true, .ca_file = path},
                   WEIR_E_TLS, begin);
 
-    path = in("not-there");
+    path = cert_file("not-there");
     snprintf(begin, sizeof begin, "CA folder %s: no such file or director",
              path);
     check_refused(&(struct wr_tls_options){.verify = true, .ca_path = path},
@@ -117,21 +92,23 @@ static void a_client_certificate_that_cannot_be_used_is_named(void **state)
 
     (void)state;
     snprintf(begin, sizeof begin, "certificate file %s: no such file",
-             in("none.pem"));
-    check_refused(&(struct wr_tls_options){.cert_file = in("none.pem")},
+             cert_file("none.pem"));
+    check_refused(&(struct wr_tls_options){.cert_file = cert_file("none.pem")},
                   WEIR_E_TLS, begin);
-    snprintf(begin, sizeof begin, "key file %s: no such file", in("none.key"));
-    check_refused(&(struct wr_tls_options){.cert_file = in("client.pem"),
-                                           .key_file = in("none.key")},
+    snprintf(begin, sizeof begin, "key file %s: no such file",
+             cert_file("none.key"));
+    check_refused(&(struct wr_tls_options){.cert_file = cert_file("client.pem"),
+                                           .key_file = cert_file("none.key")},
                   WEIR_E_TLS, begin);
-    snprintf(begin, sizeof begin, "key file %s: ", in("server.key"));
-    check_refused(&(struct wr_tls_options){.cert_file = in("client.pem"),
-                                           .key_file = in("server.key")},
+    snprintf(begin, sizeof begin, "key file %s: ", cert_file("server.key"));
+    check_refused(&(struct wr_tls_options){.cert_file = cert_file("client.pem"),
+                                           .key_file = cert_file("server.key")},
                   WEIR_E_TLS, begin);
     /* client.pem alone has no key in it */
-    snprintf(begin, sizeof begin, "key file %s: ", in("client.pem"));
-    check_refused(&(struct wr_tls_options){.cert_file = in("client.pem")},
-                  WEIR_E_TLS, begin);
+    snprintf(begin, sizeof begin, "key file %s: ", cert_file("client.pem"));
+    check_refused(
+        &(struct wr_tls_options){.cert_file = cert_file("client.pem")},
+        WEIR_E_TLS, begin);
 }
 
 /* The library never asks on the terminal. */
@@ -140,9 +117,9 @@ static void a_key_under_a_pass_phrase_is_refused(void **state)
     char begin[2 * PATH_BYTES];
 
     (void)state;
-    snprintf(begin, sizeof begin, "key file %s: ", in("locked.key"));
-    check_refused(&(struct wr_tls_options){.cert_file = in("client.pem"),
-                                           .key_file = in("locked.key")},
+    snprintf(begin, sizeof begin, "key file %s: ", cert_file("locked.key"));
+    check_refused(&(struct wr_tls_options){.cert_file = cert_file("client.pem"),
+                                           .key_file = cert_file("locked.key")},
                   WEIR_E_TLS, begin);
 }
 
@@ -190,15 +167,17 @@ static void every_option_changes_the_digest(void **state)
         {.verify = true},
         {.verify = false},
         {.verify = true, .min_version = "1.3"},
-        {.verify = true, .ca_file = in("ca.pem")},
-        {.verify = false, .ca_file = in("ca.pem")},
-        {.verify = true, .ca_file = in("other-ca.pem")},
-        {.verify = true, .ca_path = in("hashed")},
-        {.verify = true, .ca_file = in("ca.pem"), .ca_path = in("hashed")},
-        {.verify = true, .cert_file = in("client-chain.pem")},
+        {.verify = true, .ca_file = cert_file("ca.pem")},
+        {.verify = false, .ca_file = cert_file("ca.pem")},
+        {.verify = true, .ca_file = cert_file("other-ca.pem")},
+        {.verify = true, .ca_path = cert_file("hashed")},
         {.verify = true,
-         .cert_file = in("other-client.pem"),
-         .key_file = in("other-client.key")},
+         .ca_file = cert_file("ca.pem"),
+         .ca_path = cert_file("hashed")},
+        {.verify = true, .cert_file = cert_file("client-chain.pem")},
+        {.verify = true,
+         .cert_file = cert_file("other-client.pem"),
+         .key_file = cert_file("other-client.key")},
     };
     const size_t count = sizeof variants / sizeof *variants;
 
@@ -221,25 +200,27 @@ static void defaults_written_out_are_the_same(void **state)
 
 static void content_counts_and_not_the_path(void **state)
 {
-    const struct wr_tls_options ca = {.verify = true, .ca_file = in("ca.pem")};
+    const struct wr_tls_options ca = {.verify = true,
+                                      .ca_file = cert_file("ca.pem")};
     const struct wr_tls_options copy = {.verify = true,
-                                        .ca_file = in("copy.pem")};
-    const struct wr_tls_options split = {.cert_file = in("client.pem"),
-                                         .key_file = in("client.key")};
-    const struct wr_tls_options joint = {.cert_file = in("client-chain.pem")};
+                                        .ca_file = cert_file("copy.pem")};
+    const struct wr_tls_options split = {.cert_file = cert_file("client.pem"),
+                                         .key_file = cert_file("client.key")};
+    const struct wr_tls_options joint = {.cert_file =
+                                             cert_file("client-chain.pem")};
 
     (void)state;
     copy_file(ca.ca_file, copy.ca_file, "w");
     assert_true(is_same(&ca, &copy));
     assert_true(is_same(&split, &joint));
-    copy_file(in("other-ca.pem"), copy.ca_file, "a");
+    copy_file(cert_file("other-ca.pem"), copy.ca_file, "a");
     assert_false(is_same(&ca, &copy)); /* the file has changed */
 }
 
 static void a_folder_counts_by_names_and_content(void **state)
 {
     const struct wr_tls_options options = {.verify = true,
-                                           .ca_path = in("hashed")};
+                                           .ca_path = cert_file("hashed")};
     const struct digest before = digest_of(&options);
     char added[PATH_BYTES + 16];
     struct digest after;
@@ -252,10 +233,10 @@ static void a_folder_counts_by_names_and_content(void **state)
     unlink(added);
 
     snprintf(added, sizeof added, "%s/0123abcd.0", options.ca_path);
-    copy_file(in("other-ca.pem"), added, "w");
+    copy_file(cert_file("other-ca.pem"), added, "w");
     after = digest_of(&options);
     assert_memory_not_equal(before.bytes, after.bytes, WR_DIGEST_LEN);
-    copy_file(in("ca.pem"), added, "w");
+    copy_file(cert_file("ca.pem"), added, "w");
     assert_memory_not_equal(digest_of(&options).bytes, after.bytes,
                             WR_DIGEST_LEN);
     unlink(added);
@@ -270,7 +251,7 @@ static void the_place_of_the_system_store_counts(void **state)
     struct digest after;
 
     (void)state;
-    setenv("SSL_CERT_FILE", in("ca.pem"), 1);
+    setenv("SSL_CERT_FILE", cert_file("ca.pem"), 1);
     after = digest_of(&options);
     unsetenv("SSL_CERT_FILE");
     assert_memory_not_equal(before.bytes, after.bytes, WR_DIGEST_LEN);
@@ -292,7 +273,7 @@ static void each_allocation_may_fail(void **state)
 {
     const weir_allocator failing = {failing_malloc, failing_realloc, free};
     const struct wr_tls_options options = {.verify = true,
-                                           .ca_path = in("hashed")};
+                                           .ca_path = cert_file("hashed")};
     struct wr_tls_context *context = NULL;
 
     (void)state;
@@ -328,5 +309,5 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

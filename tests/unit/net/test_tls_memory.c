@@ -159,22 +159,20 @@ static size_t measure(const struct tls_peer_options *server,
 {
     static struct talk talks[1 + CONNECTIONS];
     const struct tls_peer_options options = {
-        .folder = folder,
+        .folder = certs,
         .max_version = server->max_version,
         .sends_ca = server->sends_ca,
     };
     struct tls_peer *peer = tls_peer_new(&options);
     struct wr_tls_context *context;
     size_t before, busy, resting;
-    char path[512];
     weir_error err;
 
-    certs_path(folder, "ca.pem", path, sizeof path);
-    assert_int_equal(
-        wr_tls_context_new(
-            &(struct wr_tls_options){.verify = true, .ca_file = path}, &context,
-            &err),
-        WEIR_OK);
+    assert_int_equal(wr_tls_context_new(
+                         &(struct wr_tls_options){
+                             .verify = true, .ca_file = cert_file("ca.pem")},
+                         &context, &err),
+                     WEIR_OK);
     for (int i = 0; i <= CONNECTIONS; i++)
         talks[i].far = tls_peer_connect(peer, echo, NULL, &talks[i].fd);
     shake_hands(&talks[0], context, sessions); /* what is made only once */
@@ -254,7 +252,7 @@ static void exchanges_go_on_after_a_rest(void **state)
 
 static void a_rest_during_the_handshake_changes_nothing(void **state)
 {
-    const struct tls_peer_options server = {.folder = folder};
+    const struct tls_peer_options server = {.folder = certs};
     struct tls_peer *peer = tls_peer_new(&server);
     struct talk talk = {0};
     struct wr_tls_context *context;
@@ -362,5 +360,5 @@ int main(void)
     if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1 ||
         weir_set_allocator(&counting) != WEIR_OK)
         return 1;
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

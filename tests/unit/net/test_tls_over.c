@@ -298,5 +298,5 @@ int main(void)
         cmocka_unit_test(a_failed_creation_leaves_the_lower_one_alone),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

@@ -336,5 +336,5 @@ int main(void)
         cmocka_unit_test(peek_tells_of_a_cut),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

@@ -16,29 +16,9 @@
 
 #include <weir/memory.h>
 
-#include "certs.h"
+#include "certs_once.h"
 #include "net/tls.h"
 #include "tls_peer.h"
-
-static char *folder;
-static char ca_file[256];
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder = certs_new();
-    if (!folder)
-        return -1;
-    certs_path(folder, "ca.pem", ca_file, sizeof ca_file);
-    return 0;
-}
-
-static int remove_certs(void **state)
-{
-    (void)state;
-    certs_done(folder);
-    return 0;
-}
 
 static struct wr_slice key_of(const char *text)
 {
@@ -55,9 +35,10 @@ struct world {
 static void begin(struct world *world, int version, unsigned max,
                   const char *cert)
 {
-    const struct wr_tls_options client = {.verify = true, .ca_file = ca_file};
+    const struct wr_tls_options client = {.verify = true,
+                                          .ca_file = cert_file("ca.pem")};
     const struct tls_peer_options server = {
-        .folder = folder, .max_version = version, .cert = cert};
+        .folder = certs, .max_version = version, .cert = cert};
     weir_error err;
 
     world->sessions = wr_tls_sessions_new(max);
@@ -190,7 +171,7 @@ static void nothing_is_kept_of_a_peer_that_was_refused(void **state)
         assert_int_equal(meet(&world, "a", true), FAILED);
         tls_peer_free(world.peer);
         world.peer = tls_peer_new(&(struct tls_peer_options){
-            .folder = folder, .max_version = version});
+            .folder = certs, .max_version = version});
         assert_int_equal(meet(&world, "a", true), FULL);
         end(&world);
     }
@@ -335,7 +316,7 @@ static void threads_share_the_systems_store(void **state)
     (void)state;
     begin(&world, 0, 100, NULL);
     wr_tls_context_free(world.context);
-    setenv("SSL_CERT_FILE", ca_file, 1);
+    setenv("SSL_CERT_FILE", cert_file("ca.pem"), 1);
     assert_int_equal(
         wr_tls_context_new(&(struct wr_tls_options){.verify = true},
                            &world.context, &err),
@@ -369,5 +350,5 @@ int main(void)
         cmocka_unit_test(threads_share_the_systems_store),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

@@ -17,37 +17,9 @@
 
 #include <weir/memory.h>
 
-#include "certs.h"
+#include "certs_once.h"
 #include "net/tls.h"
 #include "tls_peer.h"
-
-enum {
-    PATH_BYTES = 256
-};
-
-static char *folder;
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder = certs_new();
-    return folder ? 0 : -1;
-}
-
-static int remove_certs(void **state)
-{
-    (void)state;
-    certs_done(folder);
-    return 0;
-}
-
-static const char *in(const char *file)
-{
-    static char paths[8][PATH_BYTES];
-    static unsigned next;
-
-    return certs_path(folder, file, paths[next++ % 8], PATH_BYTES);
-}
 
 static struct wr_tls_context *context_of(const struct wr_tls_options *options)
 {
@@ -102,7 +74,7 @@ static void meet(struct meeting *meeting)
     struct tls_talk *talk;
     int fd;
 
-    meeting->server.folder = folder;
+    meeting->server.folder = certs;
     peer = tls_peer_new(&meeting->server);
     assert_non_null(peer);
     talk = tls_peer_connect(peer, note_name, meeting, &fd);
@@ -128,7 +100,7 @@ static void meet(struct meeting *meeting)
 static void check_believed(const char *cert, const char *host)
 {
     struct meeting meeting = {
-        .client = {.verify = true, .ca_file = in("ca.pem")},
+        .client = {.verify = true, .ca_file = cert_file("ca.pem")},
         .server = {.cert = cert},
         .host = host};
 
@@ -142,7 +114,7 @@ static void check_refused(const char *cert, const char *host, int code,
                           const char *begins)
 {
     struct meeting meeting = {
-        .client = {.verify = true, .ca_file = in("ca.pem")},
+        .client = {.verify = true, .ca_file = cert_file("ca.pem")},
         .server = {.cert = cert},
         .host = host};
 
@@ -227,7 +199,7 @@ static void a_certificate_for_clients_is_no_servers(void **state)
 static void cas_may_come_from_a_folder(void **state)
 {
     struct meeting meeting = {
-        .client = {.verify = true, .ca_path = in("hashed")},
+        .client = {.verify = true, .ca_path = cert_file("hashed")},
         .host = "localhost"};
 
     (void)state;
@@ -253,7 +225,7 @@ static void the_systems_store_is_used(void **state)
     struct meeting meeting = {.client = {.verify = true}, .host = "localhost"};
 
     (void)state;
-    setenv("SSL_CERT_FILE", in("ca.pem"), 1);
+    setenv("SSL_CERT_FILE", cert_file("ca.pem"), 1);
     meet(&meeting);
     unsetenv("SSL_CERT_FILE");
     assert_int_equal(meeting.step, WR_STEP_DONE);
@@ -261,12 +233,12 @@ static void the_systems_store_is_used(void **state)
 
 static void without_verification_all_is_believed(void **state)
 {
-    static const char *const certs[] = {"self-signed", "expired", "wrong-name"};
+    static const char *const bad[] = {"self-signed", "expired", "wrong-name"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof certs / sizeof *certs; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct meeting meeting = {.client = {.verify = false},
-                                  .server = {.cert = certs[i]},
+                                  .server = {.cert = bad[i]},
                                   .host = "localhost"};
 
         meet(&meeting);
@@ -278,7 +250,7 @@ static void without_verification_all_is_believed(void **state)
 static void sni_is_sent_for_names_alone(void **state)
 {
     struct meeting meeting = {
-        .client = {.verify = true, .ca_file = in("ca.pem")},
+        .client = {.verify = true, .ca_file = cert_file("ca.pem")},
         .host = "example.test."};
 
     (void)state;
@@ -334,21 +306,21 @@ static void the_least_version_is_kept(void **state)
 
 static void a_client_certificate_is_given_when_wanted(void **state)
 {
-    struct meeting meeting = {
-        .client = {.cert_file = in("client.pem"), .key_file = in("client.key")},
-        .server = {.wants_client = true},
-        .host = "localhost"};
+    struct meeting meeting = {.client = {.cert_file = cert_file("client.pem"),
+                                         .key_file = cert_file("client.key")},
+                              .server = {.wants_client = true},
+                              .host = "localhost"};
 
     (void)state;
     meet(&meeting);
     assert_int_equal(meeting.step, WR_STEP_DONE);
     assert_true(meeting.is_accepted);
-    meeting.client.cert_file = in("client-chain.pem");
+    meeting.client.cert_file = cert_file("client-chain.pem");
     meeting.client.key_file = NULL; /* in cert_file */
     meet(&meeting);
     assert_true(meeting.is_accepted);
-    meeting.client.cert_file = in("other-client.pem");
-    meeting.client.key_file = in("other-client.key");
+    meeting.client.cert_file = cert_file("other-client.pem");
+    meeting.client.key_file = cert_file("other-client.key");
     meet(&meeting);
     assert_false(meeting.is_accepted);
 }
@@ -369,7 +341,7 @@ static void without_a_client_certificate_tls_1_2_says_so_at_once(void **state)
 /* In TLS 1.3 the server's refusal comes after the handshake. */
 static void without_a_client_certificate_tls_1_3_fails_the_read(void **state)
 {
-    const struct tls_peer_options server = {.folder = folder,
+    const struct tls_peer_options server = {.folder = certs,
                                             .wants_client = true};
     struct wr_tls_context *context =
         context_of(&(struct wr_tls_options){.verify = false});
@@ -481,7 +453,8 @@ static void a_peer_that_speaks_no_tls_is_an_error(void **state)
     assert_int_equal(shake_hands(odd.stream, &odd.err), WR_STEP_ERROR);
     assert_int_equal(odd.err.code, WEIR_E_TLS);
     assert_string_equal(odd.err.message,
-                        "TLS with localhost: wrong version number");
+                        "TLS with localhost: wrong version number (what "
+                        "answers there speaks no TLS)");
     odd_end(&odd);
 }
 
@@ -564,5 +537,5 @@ int main(void)
         cmocka_unit_test(a_stream_without_memory_is_an_error),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

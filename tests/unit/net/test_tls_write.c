@@ -259,5 +259,5 @@ int main(void)
         cmocka_unit_test(a_silent_end_sends_nothing),
     };
 
-    return cmocka_run_group_tests(tests, make_certs, remove_certs);
+    return cmocka_run_group_tests(tests, make_certs, drop_certs);
 }

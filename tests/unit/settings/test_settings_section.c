@@ -368,6 +368,48 @@ static void test_a_section_that_aliases_blow_up_is_unusable(void **state)
     weir_settings_free(settings);
 }
 
+/* --- what was meant ------------------------------------------------------ */
+
+static void test_the_nearest_name_is_suggested(void **state)
+{
+    static const char *const names[] = {
+        "fetch", "config", "watch", "versions", "retries", "it", NULL};
+    static const struct {
+        const char *word;
+        const char *meant;
+    } cases[] = {
+        {"fech", "fetch"},    /* one is missing */
+        {"fetchh", "fetch"},  /* one too many */
+        {"fitch", "fetch"},   /* one is wrong */
+        {"ftech", "fetch"},   /* two are swapped */
+        {"CONFIG", "config"}, /* shouted */
+        {"matches", NULL},    /* three of seven are wrong */
+        {"verzionz", "versions"},
+        {"retrys", "retries"},
+        {"ti", "it"},
+        {"itch", NULL},
+        {"conf", "config"},
+        {"ab", NULL},
+        {"x", NULL},
+        {"", NULL},
+        {"fetchfetchfetchfetchfetchfetchfetchfetchf", NULL}, /* 41 */
+    };
+    static const char *const none[] = {NULL};
+    static const char *const twins[] = {"bar", "car", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *meant = weir_suggest(cases[i].word, names);
+
+        if (!cases[i].meant)
+            assert_null(meant);
+        else
+            assert_string_equal(meant ? meant : cases[i].word, cases[i].meant);
+    }
+    assert_null(weir_suggest("fetch", none));
+    assert_string_equal(weir_suggest("far", twins), "bar");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +424,7 @@ int main(void)
         IN_SANDBOX(test_a_second_value_under_one_key_is_unusable),
         IN_SANDBOX(test_a_variable_that_is_value_and_mapping_is_unusable),
         IN_SANDBOX(test_a_section_that_aliases_blow_up_is_unusable),
+        cmocka_unit_test(test_the_nearest_name_is_suggested),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
