@@ -100,14 +100,33 @@ class Wrk(Client):
                 "resident_kib": 0}
 
 
+# The ways of loop_uring.c, and the first of them, which is all io_uring can do.
+URING = {"by hand, io_uring": "complete",
+         "by hand, io_uring receives": "receive",
+         "by hand, io_uring tells": "ready"}
+URING_FULL = next(iter(URING))
+
+
+def uring(build):
+    """The hand-written loops over io_uring, where the kernel allows it."""
+    program = f"{build}/bench/loop_uring"
+    if not os.path.exists(program) or subprocess.run(
+            [program, "probe"], check=False, capture_output=True).returncode:
+        return []
+    return [Client(name, [program], BENCH_URING=way)
+            for name, way in URING.items()]
+
+
 def of_kind(build, kind):
-    """The hand-written client, which is the floor, weir, and libcurl."""
+    """The hand-written client, which is the floor, weir, libcurl, and what else
+    there is of the kind."""
     programs = [Client("by hand", [f"{build}/bench/{kind}_floor"]),
                 Client("weir", [f"{build}/bench/{kind}_weir"]),
                 Client("libcurl", [f"{build}/bench/{kind}_curl"],
                        first_line("curl-config", "--version"))]
     return [client for client in programs
-            if os.path.exists(client.command[0])]
+            if os.path.exists(client.command[0])] + (
+                uring(build) if kind == "loop" else [])
 
 
 def peers(folder):

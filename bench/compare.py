@@ -3,7 +3,8 @@
 installed: nginx on loopback on one core, the clients in turn on another.
 
 usage: compare.py BUILD [SCENARIO...] [--rounds N] [--json FILE]; --help tells
-the rest.  Without a scenario: all of them, the sweeps, and pool_ops.
+the rest.  Without a scenario: all of them, the sweeps, and pool_ops.  With
+BENCH_ONE_CORE in the environment the clients share the core of nginx.
 """
 
 import argparse
@@ -139,10 +140,10 @@ def show(title, result, bound):
 
 
 def show_sweep(title, result):
-    print(f"\n{title}\n  {'client':12}" + "".join(
+    print(f"\n{title}\n  {'client':26}" + "".join(
         f"{count:>10}" for count in next(iter(result.values()))))
     for client, row in result.items():
-        print(f"  {client:12}" + "".join(
+        print(f"  {client:26}" + "".join(
             f"{figures['cpu_us']:10.2f}" for figures in row.values()),
             flush=True)
 

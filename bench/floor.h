@@ -115,6 +115,29 @@ static inline size_t floor_answer_length(const char *in, size_t len)
     client_die("floor: no Content-Length");
 }
 
+/* An answer as it comes, in pieces or whole. */
+struct floor_answer {
+    size_t want; /* bytes of it; 0 = its head is not in */
+    size_t got;
+    char head[4096]; /* as much as has come of an answer without its head */
+};
+
+/* Takes what has come.  Is the answer whole? */
+static inline bool floor_take(struct floor_answer *answer, const char *in,
+                              size_t len)
+{
+    if (answer->want == 0 && answer->got == 0)
+        answer->want = floor_answer_length(in, len);
+    if (answer->want == 0) { /* in pieces */
+        if (answer->got + len > sizeof answer->head)
+            client_die("floor: head is too large");
+        memcpy(answer->head + answer->got, in, len);
+        answer->want = floor_answer_length(answer->head, answer->got + len);
+    }
+    answer->got += len;
+    return answer->want && answer->got >= answer->want;
+}
+
 /* One exchange; the whole answer fits in `room` bytes. */
 static inline void floor_get(const struct floor_peer *peer,
                              const struct floor_link *link, char *in,

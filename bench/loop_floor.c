@@ -14,9 +14,7 @@ enum {
 
 struct link {
     struct floor_link link;
-    size_t want; /* bytes of the answer; 0 = its head is not in */
-    size_t got;
-    char head[4096]; /* as much as has come of an answer without its head */
+    struct floor_answer answer;
 };
 
 struct floor_flight {
@@ -33,22 +31,9 @@ struct floor_flight {
 static void send_next(struct floor_flight *flight, struct link *link)
 {
     flight->begun++;
-    link->want = 0;
-    link->got = 0;
+    link->answer.want = 0;
+    link->answer.got = 0;
     floor_send(&flight->peer, &link->link);
-}
-
-static void take(struct link *link, const char *in, size_t len)
-{
-    if (link->want == 0 && link->got == 0)
-        link->want = floor_answer_length(in, len);
-    if (link->want == 0) { /* in pieces */
-        if (link->got + len > sizeof link->head)
-            client_die("floor: head is too large");
-        memcpy(link->head + link->got, in, len);
-        link->want = floor_answer_length(link->head, link->got + len);
-    }
-    link->got += len;
 }
 
 static bool would_block(const struct link *link, ssize_t got)
@@ -60,6 +45,8 @@ static bool would_block(const struct link *link, ssize_t got)
 
 static void on_event(struct floor_flight *flight, struct link *link)
 {
+    bool is_whole;
+
     do {
         const ssize_t got = floor_read(&link->link, flight->in, ROOM);
 
@@ -67,11 +54,10 @@ static void on_event(struct floor_flight *flight, struct link *link)
             return;
         if (got <= 0)
             client_die("floor: read");
-        take(link, flight->in, (size_t)got);
-        if (!link->link.ssl && got < ROOM &&
-            (!link->want || link->got < link->want))
+        is_whole = floor_take(&link->answer, flight->in, (size_t)got);
+        if (!is_whole && !link->link.ssl && got < ROOM)
             return; /* the socket is empty */
-    } while (!link->want || link->got < link->want);
+    } while (!is_whole);
     flight->ended++;
     if (flight->begun < flight->wanted)
         send_next(flight, link);

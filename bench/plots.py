@@ -13,7 +13,8 @@ matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "weir",
 
 import matplotlib.pyplot as plt  # noqa: E402: after the choice of the backend
 
-COLOURS = {"by hand": "#6b7280", "weir": "#2563eb", "libcurl": "#d97706"}
+COLOURS = {"by hand": "#6b7280", "weir": "#2563eb", "libcurl": "#d97706",
+           "by hand, io_uring": "#16a34a"}
 
 
 def save(figure, folder, name):

@@ -10,8 +10,10 @@ import os
 import sys
 
 import plots
+from clients import URING, URING_FULL
 from scenarios import (INSTRUCTIONS, LATENCY_BOUND_US, LOCK_BOUND_NS, ORIGINS,
-                       ORIGINS_BOUND, SCENARIOS, SWEEP_BOUND, SYSTEM_CALLS)
+                       ORIGINS_BOUND, SCENARIOS, SWEEP_BOUND, SYSTEM_CALLS,
+                       URING_BOUND)
 
 HEAD = """# Performance
 
@@ -133,10 +135,44 @@ def picture(title, name):
 def in_flight_plot(data, folder):
     rows = {client: {int(count): figures["cpu_us"]
                      for count, figures in row.items()}
-            for client, row in data["in_flight"].items()}
+            for client, row in data["in_flight"].items()
+            if client not in URING or client == URING_FULL}
     name = plots.lines(folder, "in-flight.svg", rows, "requests in flight",
                        "client CPU, µs a request")
     return picture("CPU a request against requests in flight", name)
+
+
+def uring_rows(data):
+    """(what was measured, {client: figures}) of the loops."""
+    for name, scenario in SCENARIOS.items():
+        if scenario.kind == "loop" and name in data["scenarios"]:
+            yield scenario.title, data["scenarios"][name]
+    for count in next(iter(data["in_flight"].values())):
+        if int(count) != 64:
+            yield (f"{int(count):,} in flight",
+                   {client: row[count]
+                    for client, row in data["in_flight"].items()})
+
+
+def uring_section(data):
+    row = data["scenarios"]["loop"].get(URING_FULL)
+    if not row:
+        return "Not measured here: it needs liburing, and Linux 6.0 or later that allows it.\n"
+    is_ahead = row["ratio_high"] <= URING_BOUND
+    lines = [f"At 64 in flight io_uring takes {row['ratio']:.2f} "
+             f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}) of the CPU of "
+             "epoll, both by hand: it "
+             + ("is" if is_ahead else "is **not**")
+             + f" measurably ahead, which would be {URING_BOUND:.2f} or less in "
+             "three of four rounds. The three ways of bench/loop_uring.c, CPU of "
+             "the epoll loop's:\n",
+             "| | " + " | ".join(URING) + " |",
+             "| --- |" + " --: |" * len(URING)]
+    for title, clients in uring_rows(data):
+        lines.append(f"| {title} | " + " | ".join(
+            f"{clients[name]['ratio']:.2f} ({clients[name]['ratio_low']:.2f} to "
+            f"{clients[name]['ratio_high']:.2f})" for name in URING) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def latency_plots(data, folder):
@@ -188,6 +224,7 @@ def write(data, docs):
     parts.append("Versions: " + "; ".join(
         f"{client}: {version}" for client, version in versions.items()) + ".\n")
     parts += ["## Concurrency\n", in_flight_plot(data, folder),
+              "## io_uring or epoll\n", uring_section(data),
               "## Latency\n", latency_plots(data, folder),
               "## Memory\n", memory_table(data),
               "## The pool by itself\n",
