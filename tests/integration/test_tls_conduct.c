@@ -3,6 +3,7 @@
  * certificate, resume (protocol-rules.md, sections 1.9, 2.6 and 7). */
 #include "client.h"
 
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <unistd.h>
@@ -181,6 +182,37 @@ static void test_a_cut_behind_a_whole_response(void **state)
         check_next_is_fresh();
         /* RFC 8446 section 6.1, RFC 5246 section 7.2.1: the session is good. */
         assert_int_equal(origin_resumed(origin), 1);
+    }
+}
+
+/* It is the connection that is lost, whatever lies over it. */
+static void test_a_reset_is_no_failure_of_tls(void **state)
+{
+    static const struct {
+        struct origin_step steps[4];
+        weir_status code;
+        weir_stage stage;
+    } cases[] = {
+        {{O_EXPECT, O_RESET, O_END}, WEIR_E_RESET, WEIR_STAGE_RESPONSE},
+        {{O_EXPECT, O_SEND(OK "Content-Length: 5\r\n\r\nfirs"), O_RESET, O_END},
+         WEIR_E_TRUNCATED,
+         WEIR_STAGE_BODY},
+    };
+
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            struct outcome out;
+
+            start(versions[v], cases[i].steps, answers_next);
+            get_path("/first", &out);
+            assert_code(&out, cases[i].code);
+            assert_int_equal(out.err.error_class, WEIR_CLASS_PEER);
+            assert_int_equal(out.err.stage, cases[i].stage);
+            assert_int_equal(out.err.system_code, ECONNRESET);
+            assert_int_equal(out.err.tls_code, 0);
+            check_next_is_fresh();
+        }
     }
 }
 
@@ -547,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_truncation_is_an_error),
         TEST(test_a_cut_behind_a_whole_response),
+        TEST(test_a_reset_is_no_failure_of_tls),
         TEST(test_renegotiation_before_a_response),
         TEST(test_renegotiation_within_a_body),
         TEST(test_renegotiation_of_an_idle_connection),

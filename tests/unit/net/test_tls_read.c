@@ -63,6 +63,7 @@ static void an_end_without_close_notify_is_a_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_true(wr_tls_was_cut(talk.stream));
+    assert_false(wr_tls_has_failed(talk.stream));
     check_error(&talk, "connection ended without close_notify");
     /* and it stays so */
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
@@ -82,6 +83,7 @@ static void a_reset_is_no_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_false(wr_tls_was_cut(talk.stream));
+    assert_false(wr_tls_has_failed(talk.stream));
     check_error(&talk, "connection reset by peer");
     talk_end(&talk);
 }
