@@ -14,12 +14,14 @@
 
 enum {
     BATCH = 4,
+    USES = 3, /* of one pool */
     STUCK_S = 20
 };
 
 static char *certs;
 static struct hostile *plain;
 static struct hostile *tls;
+static char tls_url[64];
 static atomic_uint numbers; /* of tokens */
 static uint64_t cases;
 
@@ -71,6 +73,7 @@ struct life {
     bool is_batch;
     bool is_posting;
     enum hostile_way way;
+    unsigned attempts; /* that a call may have; 0 = one */
 };
 
 /* --- what is done -------------------------------------------------------- */
@@ -208,11 +211,13 @@ static void check_error(const struct life *life, const struct way_to_fail *way,
                         uint64_t nth, const weir_error *err)
 {
     const char *name = faults_name(way->call);
-    const bool is_lost = err->code == WEIR_E_RESET ||
-                         err->code == WEIR_E_TRUNCATED ||
-                         err->code == WEIR_E_TLS;
+    /* What this machine lacks is lacking at the next attempt, too. */
+    const bool is_for_retry =
+        life->attempts > 1 && err->error_class != WEIR_CLASS_LOCAL;
+    const bool is_lost =
+        err->code == WEIR_E_RESET || err->code == WEIR_E_TRUNCATED;
 
-    if (way->is_transparent)
+    if (way->is_transparent || is_for_retry)
         fail_msg("%s: %s %llu failed with %d, which nobody must notice: %s",
                  life->name, name, (unsigned long long)nth, way->error,
                  err->message);
@@ -221,7 +226,7 @@ static void check_error(const struct life *life, const struct way_to_fail *way,
         return;
     if (is_lost && (way->call == FAULTS_send || way->call == FAULTS_sendmsg ||
                     way->call == FAULTS_recv))
-        return; /* told by what was read, or by TLS */
+        return; /* told by what was read */
     fail_msg("%s: %s %llu failed with %d, but it says: %s %s (%d)", life->name,
              name, (unsigned long long)nth, way->error,
              weir_status_name(err->code), err->message, err->system_code);
@@ -232,11 +237,32 @@ static weir_pool_options options_of(const struct life *life, char *path,
 {
     weir_pool_options options = test_options();
 
-    if (life->origin() == tls)
+    if (life->origin() == tls || life->way == HOSTILE_REDIRECTS)
         options.ca_file = certs_path(certs, "ca.pem", path, cap);
     options.max_per_host = 2;
     options.total_timeout = STUCK_S;
+    options.max_redirects = 3;
+    options.retry_attempts = life->attempts ? life->attempts : 1;
+    options.retry_delay = 0.001;
     return options;
+}
+
+/* Undisturbed, each call had its redirect or its retry, and no other. */
+static void check_course(const struct life *life, weir_pool *pool)
+{
+    const weir_pool_figures figures = figures_of(pool);
+
+    assert_int_equal(figures.redirects,
+                     life->way == HOSTILE_REDIRECTS ? USES : 0);
+    assert_int_equal(figures.retries, life->attempts > 1 ? USES : 0);
+}
+
+/* A redirect leads from one origin to another. */
+static uint64_t most_open(const struct life *life,
+                          const weir_pool_options *options)
+{
+    return life->way == HOSTILE_REDIRECTS ? 2 * options->max_per_host
+                                          : options->max_per_host;
 }
 
 static void live(const struct life *life, const struct way_to_fail *way,
@@ -254,7 +280,7 @@ static void live(const struct life *life, const struct way_to_fail *way,
         check_error(life, way, nth, &err);
         return;
     }
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < USES; i++) {
         if (use(life, pool, &err) == WEIR_OK)
             continue;
         if (!way)
@@ -265,9 +291,11 @@ static void live(const struct life *life, const struct way_to_fail *way,
                      faults_name(way->call), (unsigned long long)nth,
                      err.message);
     }
+    if (!way)
+        check_course(life, pool);
     assert_int_equal(figures_of(pool).leased, 0);
     assert_int_equal(figures_of(pool).waiting, 0);
-    assert_true(figures_of(pool).open <= options.max_per_host);
+    assert_true(figures_of(pool).open <= most_open(life, &options));
     assert_int_equal(weir_pool_close(pool, 1, NULL), WEIR_OK);
     assert_int_equal(figures_of(pool).open, 0);
     weir_pool_free(pool);
@@ -317,6 +345,36 @@ static void test_calls_over_tls(void **state)
 {
     (void)state;
     check(&(struct life){.name = "TLS", .origin = over_tls});
+}
+
+static void test_redirects(void **state)
+{
+    (void)state;
+    check(&(struct life){.name = "redirect to TLS",
+                         .origin = over_tcp,
+                         .is_posting = true,
+                         .way = HOSTILE_REDIRECTS});
+    check(&(struct life){.name = "redirect over TLS",
+                         .origin = over_tls,
+                         .way = HOSTILE_REDIRECTS});
+}
+
+static void test_retries(void **state)
+{
+    (void)state;
+    check(&(struct life){.name = "retry when busy",
+                         .origin = over_tcp,
+                         .is_posting = true,
+                         .way = HOSTILE_BUSY,
+                         .attempts = 3});
+    check(&(struct life){.name = "retry when lost",
+                         .origin = over_tcp,
+                         .way = HOSTILE_LOST,
+                         .attempts = 3});
+    check(&(struct life){.name = "retry over TLS",
+                         .origin = over_tls,
+                         .way = HOSTILE_BUSY,
+                         .attempts = 3});
 }
 
 static void test_a_batch(void **state)
@@ -431,10 +489,12 @@ static int begin(void **state)
     certs = certs_new();
     if (!certs || weir_set_allocator(&counting) != WEIR_OK)
         return -1;
-    plain = hostile_start(
-        &(struct hostile_options){.on_thread = faults_spare_thread});
     tls = hostile_start(&(struct hostile_options){
         .certs = certs, .on_thread = faults_spare_thread});
+    snprintf(tls_url, sizeof tls_url, "https://127.0.0.1:%u",
+             tls ? hostile_port(tls) : 0);
+    plain = hostile_start(&(struct hostile_options){
+        .onward = tls_url, .on_thread = faults_spare_thread});
     return plain && tls ? 0 : -1;
 }
 
@@ -464,6 +524,8 @@ int main(void)
         TEST(test_a_retry_that_a_waiting_thread_must_see_to),
         TEST(test_calls_one_by_one),
         TEST(test_calls_over_tls),
+        TEST(test_redirects),
+        TEST(test_retries),
         TEST(test_a_batch),
     };
     const int failed = cmocka_run_group_tests(tests, begin, end);

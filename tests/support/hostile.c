@@ -43,6 +43,7 @@ struct hostile {
     pthread_t thread;
     uint64_t random;
     uint64_t numbers;
+    char token[HOSTILE_TOKEN + 1]; /* of the request before */
     unsigned stalled;
     struct conn_list conns;
     struct conn_list gone; /* freed once no event can name them */
@@ -269,8 +270,12 @@ static void go_on_answering(struct hostile *hostile, struct hostile_conn *conn)
 
 static void answer(struct hostile *hostile, struct hostile_conn *conn)
 {
-    hostile_compose(&conn->answer, &conn->request, conn->number,
-                    choose(hostile));
+    if (conn->request.way < HOSTILE_WAY_COUNT)
+        hostile_compose(&conn->answer, &conn->request, conn->number,
+                        choose(hostile));
+    else
+        hostile_compose_course(&conn->answer, &conn->request,
+                               hostile->options.onward);
     conn->has_answer = true;
     go_on_answering(hostile, conn);
 }
@@ -321,6 +326,12 @@ static bool take_body(struct hostile_conn *conn)
     return conn->body_left == 0;
 }
 
+static void note_token(struct hostile *hostile, struct hostile_request *request)
+{
+    request->is_first = strcmp(request->token, hostile->token) != 0;
+    strcpy(hostile->token, request->token);
+}
+
 static void take_requests(struct hostile *hostile, struct hostile_conn *conn)
 {
     while (!conn->is_gone && conn->in_len > 0) {
@@ -351,6 +362,7 @@ static void take_requests(struct hostile *hostile, struct hostile_conn *conn)
         end[2] = '\0';
         atomic_fetch_add(&hostile->requests, 1);
         conn->body_left = hostile_read_request(&conn->request, conn->in);
+        note_token(hostile, &conn->request);
         conn->is_asked = true;
         take(conn, (size_t)(end - conn->in) + 4);
         if (conn->body_left == 0 || conn->request.way == HOSTILE_EARLY)
