@@ -95,6 +95,16 @@ weir_status wr_time_ran_out(const struct weir_response *response,
 
 /* --- ends ---------------------------------------------------------------- */
 
+enum wr_step wr_send_failed(const struct weir_response *response,
+                            int system_code, weir_error *err)
+{
+    if (system_code != ENOBUFS && system_code != ENOMEM)
+        return WR_STEP_WAIT;
+    wr_error_system(err, WEIR_E_SYSTEM, system_code, "send to %s",
+                    response->conn->target->origin);
+    return WR_STEP_ERROR;
+}
+
 enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
                                 int system_code, weir_error *err)
 {
