@@ -130,11 +130,15 @@ static void accept_one(struct hostile *hostile)
     const int one = 1;
     struct epoll_event event = {.events = EPOLLIN};
     struct hostile_conn *conn;
-    const int fd =
-        accept4(hostile->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd;
 
-    if (fd < 0)
+    /* Counted before it is there, so that no descriptor is when none is. */
+    atomic_fetch_add(&hostile->open, 1);
+    fd = accept4(hostile->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        atomic_fetch_sub(&hostile->open, 1);
         return;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     conn = calloc(1, sizeof *conn);
     if (!conn)
@@ -148,7 +152,6 @@ static void accept_one(struct hostile *hostile)
         SSL_set_accept_state(conn->ssl);
     }
     TAILQ_INSERT_TAIL(&hostile->conns, conn, link);
-    atomic_fetch_add(&hostile->open, 1);
     event.data.ptr = conn;
     if (epoll_ctl(hostile->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         hostile_die("epoll");
@@ -538,7 +541,8 @@ static bool set_up(struct hostile *hostile)
     struct sockaddr_in addr = {.sin_family = AF_INET};
     socklen_t len = sizeof addr;
 
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_addr.s_addr =
+        htonl(hostile->options.is_everywhere ? INADDR_ANY : INADDR_LOOPBACK);
     hostile->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     hostile->epoll = epoll_create1(EPOLL_CLOEXEC);
     hostile->wake = eventfd(0, EFD_CLOEXEC);

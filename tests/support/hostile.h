@@ -91,6 +91,7 @@ struct hostile_options {
     const char *certs;       /* folder of certs_new(): TLS; NULL = plain */
     const char *onward;      /* where REDIRECTS leads to, as "http://host:port";
                                 borrowed; NULL = the origin itself */
+    bool is_everywhere;      /* at all addresses; false = 127.0.0.1 */
     uint64_t seed;           /* of where answers are split; 0 = 1 */
     void (*on_thread)(void); /* called on its thread first; NULL = none */
 };
