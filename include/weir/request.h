@@ -243,7 +243,8 @@ WEIR_API void weir_retry_init_sized(weir_retry *retry, size_t size);
  * at a time.
  *
  * @param retry  copied; NULL: as the pool's retry_… options say.
- * @retval WEIR_E_OPTION  out of range; the message names the member.
+ * @retval WEIR_E_OPTION  out of range, or seconds that are not finite; the
+ *     message names the member.
  */
 WEIR_API weir_status weir_request_set_retry(weir_request *request,
                                             const weir_retry *retry,
@@ -281,7 +282,8 @@ WEIR_API void weir_hedge_init_sized(weir_hedge *hedge, size_t size);
  * hold up the hedges of all others.
  *
  * @param hedge  copied; NULL: as the pool's hedge_… options say.
- * @retval WEIR_E_OPTION  out of range; the message names the member.
+ * @retval WEIR_E_OPTION  out of range, or seconds that are not finite; the
+ *     message names the member.
  */
 WEIR_API weir_status weir_request_set_hedge(weir_request *request,
                                             const weir_hedge *hedge,

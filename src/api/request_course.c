@@ -1,4 +1,5 @@
 /* What a call of a request may do beyond one attempt. */
+#include <math.h>
 #include <string.h>
 
 #include "api/request.h"
@@ -56,22 +57,30 @@ static weir_status out_of_range(weir_error *ret_err, const char *member,
                         member, found, expected);
 }
 
+/* As the pool's options have it: a delay without end is none. */
+static weir_status check_delay(const char *member, double seconds,
+                               weir_error *ret_err)
+{
+    if (isfinite(seconds) && seconds >= 0)
+        return WEIR_OK;
+    return out_of_range(ret_err, member, seconds, "seconds, 0 or more");
+}
+
 /* Comparisons with what is no number are false. */
 static weir_status check_retry(const weir_retry *retry, weir_error *ret_err)
 {
+    weir_status status;
+
     if (retry->attempts < 1 || retry->attempts > ATTEMPTS_MAX)
         return out_of_range(ret_err, "attempts", retry->attempts,
                             "an integer from 1 to 100");
-    if (!(retry->delay >= 0))
-        return out_of_range(ret_err, "delay", retry->delay,
-                            "seconds, 0 or more");
     if (!(retry->backoff >= 1 && retry->backoff <= 100))
         return out_of_range(ret_err, "backoff", retry->backoff,
                             "a number from 1 to 100");
-    if (!(retry->max_delay >= 0))
-        return out_of_range(ret_err, "max_delay", retry->max_delay,
-                            "seconds, 0 or more");
-    return WEIR_OK;
+    status = check_delay("delay", retry->delay, ret_err);
+    return status == WEIR_OK
+               ? check_delay("max_delay", retry->max_delay, ret_err)
+               : status;
 }
 
 weir_status weir_request_set_retry(weir_request *request,
@@ -114,9 +123,9 @@ weir_status weir_request_set_hedge(weir_request *request,
                             hedge->size);
     if (hedge)
         own = *hedge;
-    if (!(own.delay >= 0))
-        return out_of_range(ret_err, "delay", own.delay, "seconds, 0 or more");
-    status = wr_check_unused(request, ret_err);
+    status = check_delay("delay", own.delay, ret_err);
+    if (status == WEIR_OK)
+        status = wr_check_unused(request, ret_err);
     if (status == WEIR_OK)
         request->hedge = own;
     return status;

@@ -2,6 +2,7 @@
  * response.  Bodies are read in blocking_body.c. */
 #include "drive/blocking.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -128,9 +129,7 @@ static enum wr_step send_request(struct weir_response *response,
                 step = send_blocked(response, err);
                 break;
             default:
-                /* A peer that closes while we send may have answered before:
-                 * what can be read says more than this error. */
-                return WR_STEP_WAIT;
+                return wr_send_failed(response, errno, err);
             }
         }
         if (step != WR_STEP_WAIT)

@@ -1,5 +1,6 @@
 #include "drive/blocking_hedge.h"
 
+#include <errno.h>
 #include <poll.h>
 
 #include "base/error.h"
@@ -64,10 +65,14 @@ static enum wr_step send_some(struct leg *leg, weir_error *err)
                    : WR_IO_EOF;
         if (io == WR_IO_AGAIN)
             return WR_STEP_WAIT;
-        if (io == WR_IO_OK)
+        if (io == WR_IO_OK) {
             wr_exchange_sent(ex, len);
-        else
-            sent_all(leg); /* or the peer takes no more, and may say why */
+            continue;
+        }
+        if (io == WR_IO_ERROR &&
+            wr_send_failed(leg->response, errno, err) == WR_STEP_ERROR)
+            return WR_STEP_ERROR;
+        sent_all(leg); /* or the peer takes no more, and may say why */
     }
     return WR_STEP_WAIT;
 }

@@ -56,9 +56,9 @@ enum wr_step wr_call_send(struct wr_loop *loop, struct weir_call *call,
             wr_poller_rearm(loop->poller,
                             wr_slot_data(loop, response->conn->slot), POLLOUT);
             break;
+        } else if (wr_send_failed(response, errno, err) == WR_STEP_ERROR) {
+            return WR_STEP_ERROR;
         } else {
-            /* A peer that closes while we send may have answered before: what
-             * can be read says more than this error. */
             call->is_send_over = true;
             call->is_dry = false;
             sent_all(loop, call);

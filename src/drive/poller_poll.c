@@ -27,7 +27,7 @@ struct registration {
     short events; /* wanted in all */
     short armed;  /* asked for now */
     bool edge;
-    bool is_silent; /* edge: its end or error has been told */
+    bool is_silent; /* edge: its end or error has been told, till rearmed */
 };
 
 struct poll_poller {
@@ -146,8 +146,10 @@ static void rearm_poll(struct wr_poller *poller, uint64_t data, short events)
 
     pthread_mutex_lock(&p->lock);
     found = find(p, data);
-    if (found)
+    if (found) {
         found->armed |= (short)(events & found->events);
+        found->is_silent = false;
+    }
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -95,11 +95,21 @@ weir_status wr_time_ran_out(const struct weir_response *response,
 
 /* --- ends ---------------------------------------------------------------- */
 
+enum wr_step wr_send_failed(const struct weir_response *response,
+                            int system_code, weir_error *err)
+{
+    if (system_code != ENOBUFS && system_code != ENOMEM)
+        return WR_STEP_WAIT;
+    wr_error_system(err, WEIR_E_SYSTEM, system_code, "send to %s",
+                    response->conn->target->origin);
+    return WR_STEP_ERROR;
+}
+
 enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
                                 int system_code, weir_error *err)
 {
     const struct wr_transport *transport = &response->conn->io;
-    char tls_error[WR_TLS_ERROR_TEXT] = "";
+    char tls_error[WR_TLS_ERROR_TEXT];
     enum wr_step step;
 
     if (atomic_load_explicit(&response->conn->is_cut, memory_order_relaxed)) {
@@ -110,11 +120,11 @@ enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
                            "this one");
         return WR_STEP_ERROR;
     }
-    if (transport->tls)
-        wr_tls_error_text(transport->tls, tls_error, sizeof tls_error);
-    if (io == WR_IO_ERROR && tls_error[0] && !wr_tls_was_cut(transport->tls)) {
-        wr_error_set(err, WEIR_E_TLS, "TLS with %s: %s",
-                     response->conn->target->origin, tls_error);
+    if (io == WR_IO_ERROR && transport->tls &&
+        wr_tls_has_failed(transport->tls)) {
+        wr_error_set(
+            err, WEIR_E_TLS, "TLS with %s: %s", response->conn->target->origin,
+            wr_tls_error_text(transport->tls, tls_error, sizeof tls_error));
         err->tls_code = wr_tls_error_code(transport->tls);
         return WR_STEP_ERROR;
     }

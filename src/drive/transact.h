@@ -21,6 +21,11 @@ uint64_t wr_read_deadline(const struct weir_response *response,
 weir_status wr_time_ran_out(const struct weir_response *response,
                             uint64_t now_ns, weir_error *ret_err);
 weir_status wr_total_ran_out(uint64_t total_ns, weir_error *ret_err);
+/* A write has failed.  WAIT: a peer that closes while we send may have answered
+ * before, and what can be read says more than this error.  ERROR: this machine
+ * could not send, and nothing would come. */
+enum wr_step wr_send_failed(const struct weir_response *response,
+                            int system_code, weir_error *err);
 /* The transport has ended or failed: what that means for the exchange.  DONE or
  * ERROR. */
 enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,

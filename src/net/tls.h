@@ -121,6 +121,9 @@ bool wr_tls_has_pending(const struct wr_tls_stream *stream);
 enum wr_io wr_tls_peek(struct wr_tls_stream *stream);
 /* The socket ended without close_notify (RFC 9112 section 9.8). */
 bool wr_tls_was_cut(const struct wr_tls_stream *stream);
+/* The last failure of a read or write was one of TLS: not the socket's, which
+ * was cut or reset or could not be used. */
+bool wr_tls_has_failed(const struct wr_tls_stream *stream);
 /* Last TLS failure of a read or write as text, "" if none; WR_TLS_ERROR_TEXT
  * holds any.  Returns buf. */
 const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,

@@ -287,6 +287,17 @@ bool wr_tls_was_cut(const struct wr_tls_stream *stream)
     return stream->was_cut;
 }
 
+bool wr_tls_has_failed(const struct wr_tls_stream *stream)
+{
+    const struct wr_tls_stream *under = stream->socket.under;
+
+    if (stream->was_cut)
+        return false;
+    if (stream->error_code || stream->error_text)
+        return true;
+    return under && under->error && wr_tls_has_failed(under);
+}
+
 const char *wr_tls_error_text(const struct wr_tls_stream *stream, char *buf,
                               size_t cap)
 {

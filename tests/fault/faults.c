@@ -143,10 +143,19 @@ static int fail(int error)
     return -1;
 }
 
+static bool is_datagram(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+           type == SOCK_DGRAM;
+}
+
 /* A connection that is lost is lost for what comes after, too. */
 static int fail_on(int fd, int error)
 {
-    if (error == ECONNRESET || error == EPIPE)
+    if ((error == ECONNRESET || error == EPIPE) && !is_datagram(fd))
         shutdown(fd, SHUT_RDWR);
     return fail(error);
 }
@@ -272,6 +281,35 @@ ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags)
     return got;
 }
 
+ssize_t __real_recvfrom(int fd, void *buf, size_t cap, int flags,
+                        struct sockaddr *addr, socklen_t *len);
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t cap, int flags,
+                        struct sockaddr *addr, socklen_t *len);
+
+/* Who asks names; nobody of those waits in it. */
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t cap, int flags,
+                        struct sockaddr *addr, socklen_t *len)
+{
+    static const struct chance chances[] = {{0, 0}};
+    const int error = decide(FAULTS_recvfrom, chances);
+
+    if (error > 0)
+        return fail_on(fd, error);
+    if (error == FAULTS_SHORT && cap > 0 && !is_datagram(fd))
+        cap = 1;
+    return __real_recvfrom(fd, buf, cap, flags, addr, len);
+}
+
+ssize_t __wrap___recvfrom_chk(int fd, void *buf, size_t cap, size_t room,
+                              int flags, struct sockaddr *addr, socklen_t *len);
+
+ssize_t __wrap___recvfrom_chk(int fd, void *buf, size_t cap, size_t room,
+                              int flags, struct sockaddr *addr, socklen_t *len)
+{
+    (void)room;
+    return __wrap_recvfrom(fd, buf, cap, flags, addr, len);
+}
+
 static const struct chance sending[] = {{64, EAGAIN},       {64, EINTR},
                                         {32, FAULTS_SHORT}, {30000, ECONNRESET},
                                         {30000, EPIPE},     {0, 0}};
@@ -308,7 +346,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
         return fail_on(fd, error);
     }
     if (error != FAULTS_SHORT || message->msg_iovlen == 0 ||
-        message->msg_iov[0].iov_len == 0)
+        message->msg_iov[0].iov_len == 0 || is_datagram(fd))
         return __real_sendmsg(fd, message, flags);
     sent = __real_send(fd, message->msg_iov[0].iov_base, 1, flags);
     tell_again(fd);

@@ -17,6 +17,7 @@
     X(socket)                                                                  \
     X(connect)                                                                 \
     X(recv)                                                                    \
+    X(recvfrom)                                                                \
     X(send)                                                                    \
     X(sendmsg)                                                                 \
     X(poll)                                                                    \
@@ -36,7 +37,8 @@ enum faults_call {
 };
 
 enum {
-    FAULTS_SHORT = -1 /* instead of an errno: one byte is transferred */
+    /* Instead of an errno: one byte is transferred; of a datagram, all. */
+    FAULTS_SHORT = -1
 };
 
 const char *faults_name(enum faults_call call);

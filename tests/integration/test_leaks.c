@@ -20,6 +20,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned told;
 static char last[256]; /* detail */
 static double last_span;
+static uint64_t last_connection;
 
 static void on_trace(void *user, const weir_trace_event *event)
 {
@@ -30,6 +31,7 @@ static void on_trace(void *user, const weir_trace_event *event)
     told++;
     snprintf(last, sizeof last, "%s", event->detail);
     last_span = event->elapsed;
+    last_connection = event->connection;
     pthread_mutex_unlock(&lock);
 }
 
@@ -306,6 +308,185 @@ static void test_one_that_stays_paused_is_told(void **state)
     weir_pool_free(pool);
 }
 
+/* --- hedged -------------------------------------------------------------- */
+
+enum {
+    SECOND_IS_THERE = 1 /* signal of scripts */
+};
+
+static const struct origin_step hangs[] = {O_EXPECT, O_HANG, O_END};
+static const struct origin_step hangs_as_second[] = {
+    O_EXPECT, O_POST(SECOND_IS_THERE), O_HANG, O_END};
+static const struct origin_step answers_as_first[] = {
+    O_EXPECT,
+    O_WAIT(SECOND_IS_THERE),
+    O_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"),
+    O_WAIT(0),
+    O_SEND("lo"),
+    O_END};
+
+static void script_both(bool is_second_good)
+{
+    origin_script(origin, 0, is_second_good ? hangs : answers_as_first);
+    origin_script(origin, 1, is_second_good ? answers : hangs_as_second);
+}
+
+static weir_request *hedged_request(void)
+{
+    weir_request *request =
+        must_request("GET", origin_url(origin, "/hedged?secret"));
+    weir_hedge hedge;
+
+    weir_hedge_init(&hedge);
+    hedge.delay = 0.001;
+    assert_int_equal(weir_request_set_hedge(request, &hedge, NULL), WEIR_OK);
+    return request;
+}
+
+/* Told once, though two requests were sent; with the connection that it
+ * holds. */
+static void check_told_of_hedged(weir_pool *pool, unsigned line,
+                                 uint64_t connection, bool has_second_won)
+{
+    char place[128];
+
+    snprintf(place, sizeof place, ", made at %s:%u", __FILE__, line);
+    assert_int_equal(times_told(), 1);
+    assert_non_null(strstr(last, "GET /hedged: "));
+    assert_non_null(strstr(last, place));
+    assert_true(last_connection == connection);
+    assert_int_equal(figures_of(pool).leaks, 1);
+    assert_int_equal(figures_of(pool).hedges, 1);
+    assert_int_equal(figures_of(pool).hedges_won, has_second_won);
+}
+
+static void forget_hedged(bool is_second_good)
+{
+    const weir_pool_options options = watching(0.02);
+    weir_pool *pool = must_open(&options);
+    weir_request *request = hedged_request();
+    weir_response *response = NULL;
+    weir_error err;
+    weir_status status;
+    unsigned line;
+
+    script_both(is_second_good);
+    line = __LINE__ + 1;
+    status = weir_send(pool, request, &response, &err);
+    if (status != WEIR_OK)
+        fail_msg("%s", err.message);
+    if (is_driver("external")) {
+        pass(0.03);
+        weir_pool_dispatch(pool, NULL);
+    }
+    await_told(1);
+    check_told_of_hedged(pool, line, weir_response_connection(response),
+                         is_second_good);
+    weir_response_free(response);
+    weir_request_free(request);
+    weir_pool_free(pool);
+    assert_int_equal(times_told(), 1);
+}
+
+static void test_a_hedged_one_is_told_once(void **state)
+{
+    (void)state;
+    forget_hedged(true);
+}
+
+static void test_one_that_beat_its_hedge_is_told_once(void **state)
+{
+    (void)state;
+    forget_hedged(false);
+}
+
+static void note_connection(void *user, weir_call *call,
+                            weir_response *response)
+{
+    (void)call;
+    *(uint64_t *)user = weir_response_connection(response);
+}
+
+static void stay_paused(bool is_second_good)
+{
+    static const weir_handlers handlers = {.size = sizeof handlers,
+                                           .on_response = note_connection,
+                                           .on_body = pause_on_body};
+    const weir_pool_options options = watching(0.02);
+    const double deadline = seconds_now() + STUCK_S;
+    weir_pool *pool = must_open(&options);
+    weir_request *request = hedged_request();
+    uint64_t connection = 0;
+    weir_status status;
+    weir_call *call;
+    unsigned line;
+
+    script_both(is_second_good);
+    line = __LINE__ + 1;
+    status = weir_submit(pool, request, &handlers, &connection, &call, NULL);
+    assert_int_equal(status, WEIR_OK);
+    while (times_told() == 0 && seconds_now() < deadline) {
+        assert_int_equal(weir_call_wait(call, 0.01, NULL, NULL),
+                         WEIR_E_PENDING);
+    }
+    check_told_of_hedged(pool, line, connection, is_second_good);
+    origin_post(origin, 0);
+    while (weir_call_wait(call, 0.01, NULL, NULL) == WEIR_E_PENDING)
+        weir_call_resume(call);
+    assert_int_equal(figures_of(pool).leaks, 1);
+    weir_call_free(call);
+    weir_request_free(request);
+    weir_pool_free(pool);
+    assert_int_equal(times_told(), 1);
+}
+
+static void test_a_hedged_one_that_stays_paused_is_told_once(void **state)
+{
+    (void)state;
+    stay_paused(true);
+}
+
+static void test_one_that_beat_its_hedge_and_stays_paused(void **state)
+{
+    (void)state;
+    stay_paused(false);
+}
+
+static void *fetch_hedged(void *user)
+{
+    struct call *call = user;
+    weir_request *request = hedged_request();
+
+    fetch(call->pool, request, &call->out);
+    weir_request_free(request);
+    return NULL;
+}
+
+/* It is the origin that takes its time, with both. */
+static void test_a_hedged_one_that_is_waited_for_is_not_told(void **state)
+{
+    static const struct origin_step answers_late[] = {
+        O_EXPECT, O_POST(SECOND_IS_THERE), O_WAIT(0),
+        O_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), O_END};
+    const weir_pool_options options = watching(0.02);
+    weir_pool *pool = must_open(&options);
+    struct call call = {.pool = pool};
+
+    (void)state;
+    origin_script(origin, 0, hangs);
+    origin_script(origin, 1, answers_late);
+    pthread_create(&call.thread, NULL, fetch_hedged, &call);
+    assert_true(origin_wait(origin, SECOND_IS_THERE));
+    pass(0.06);
+    origin_post(origin, 0);
+    pthread_join(call.thread, NULL);
+    assert_answer(&call.out, "hello");
+    assert_int_equal(figures_of(pool).hedges_won, 1);
+    assert_int_equal(figures_of(pool).leaks, 0);
+    weir_pool_free(pool);
+    assert_int_equal(times_told(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -318,6 +499,11 @@ int main(void)
         TEST(test_off_nothing_is_told),
         TEST(test_a_fetch_holds_nothing),
         TEST(test_one_that_stays_paused_is_told),
+        TEST(test_a_hedged_one_is_told_once),
+        TEST(test_one_that_beat_its_hedge_is_told_once),
+        TEST(test_a_hedged_one_that_stays_paused_is_told_once),
+        TEST(test_one_that_beat_its_hedge_and_stays_paused),
+        TEST(test_a_hedged_one_that_is_waited_for_is_not_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

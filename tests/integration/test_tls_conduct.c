@@ -4,6 +4,7 @@
 #include "certified.h"
 #include "origin_pool.h"
 
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <unistd.h>
@@ -158,13 +159,69 @@ static void test_a_cut_behind_a_whole_response(void **state)
     }
 }
 
+/* It is the connection that is lost, whatever lies over it. */
+static void test_a_reset_is_no_failure_of_tls(void **state)
+{
+    static const struct {
+        struct origin_step steps[4];
+        weir_status code;
+        weir_stage stage;
+    } cases[] = {
+        {{O_EXPECT, O_RESET, O_END}, WEIR_E_RESET, WEIR_STAGE_RESPONSE},
+        {{O_EXPECT, O_SEND(OK "Content-Length: 5\r\n\r\nfirs"), O_RESET, O_END},
+         WEIR_E_TRUNCATED,
+         WEIR_STAGE_BODY},
+    };
+
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            struct outcome out;
+
+            start(versions[v], cases[i].steps, answers_next);
+            get_path("/first", &out);
+            assert_code(&out, cases[i].code);
+            assert_int_equal(out.err.error_class, WEIR_CLASS_PEER);
+            assert_int_equal(out.err.stage, cases[i].stage);
+            assert_int_equal(out.err.system_code, ECONNRESET);
+            assert_int_equal(out.err.tls_code, 0);
+            check_next_is_fresh();
+        }
+    }
+}
+
+/* --- floods -------------------------------------------------------------- */
+
+/* The keeper closes a connection that is flooded, and counts why; without a
+ * keeper the next call does, which looks before it lends. */
+static void check_flood(int version, const struct origin_step *floods,
+                        bool keeper)
+{
+    weir_pool_options options = patient();
+    struct outcome out;
+
+    start(version, floods, answers_next);
+    weir_pool_free(pool);
+    options.keeper = keeper;
+    pool = must_open(&options);
+    get_path("/first", &out);
+    assert_answer(&out, "first");
+    origin_post(origin, 1);
+    if (keeper)
+        assert_true(await_closed(WEIR_CLOSE_PROTOCOL));
+    else
+        assert_true(origin_wait(origin, 0));
+    check_next_is_fresh();
+    assert_int_equal(figures_of(pool).stale_retries, 0);
+}
+
 /* --- renegotiation ------------------------------------------------------- */
 
 /* weir says no; the answer that comes all the same is the request's. */
 static void test_renegotiation_before_a_response(void **state)
 {
     static const struct origin_step asks[] = {
-        O_EXPECT, O_RENEGOTIATE, O_SEND(FIRST), O_HANG, O_POST(0), O_END};
+        O_EXPECT, O_RENEGOTIATE(1), O_SEND(FIRST), O_HANG, O_POST(0), O_END};
     struct outcome out;
 
     (void)state;
@@ -179,9 +236,12 @@ static void test_renegotiation_before_a_response(void **state)
 static void test_renegotiation_within_a_body(void **state)
 {
     static const struct origin_step asks[] = {
-        O_EXPECT,      O_SEND(OK "Content-Length: 5\r\n\r\nfi"),
-        O_RENEGOTIATE, O_SEND("rst"),
-        O_HANG,        O_POST(0),
+        O_EXPECT,
+        O_SEND(OK "Content-Length: 5\r\n\r\nfi"),
+        O_RENEGOTIATE(1),
+        O_SEND("rst"),
+        O_HANG,
+        O_POST(0),
         O_END};
     struct outcome out;
 
@@ -196,7 +256,7 @@ static void test_renegotiation_within_a_body(void **state)
 static void test_renegotiation_of_an_idle_connection(void **state)
 {
     static const struct origin_step asks[] = {
-        O_EXPECT,  O_SEND(FIRST), O_WAIT(1), O_RENEGOTIATE,
+        O_EXPECT,  O_SEND(FIRST), O_WAIT(1), O_RENEGOTIATE(1),
         O_POST(2), O_HANG,        O_POST(0), O_END};
     struct outcome out;
 
@@ -216,10 +276,10 @@ static void test_renegotiation_of_an_idle_connection(void **state)
  * (design.md, section 4.4). */
 static void test_renegotiation_that_is_insisted_on(void **state)
 {
-    static const struct origin_step at_once[] = {O_EXPECT, O_RENEGOTIATE,
+    static const struct origin_step at_once[] = {O_EXPECT, O_RENEGOTIATE(1),
                                                  O_RECEIVE, O_END};
     static const struct origin_step later[] = {
-        O_EXPECT, O_SEND(FIRST), O_EXPECT, O_RENEGOTIATE, O_RECEIVE, O_END};
+        O_EXPECT, O_SEND(FIRST), O_EXPECT, O_RENEGOTIATE(1), O_RECEIVE, O_END};
     struct outcome out;
 
     (void)state;
@@ -244,7 +304,7 @@ static void test_renegotiation_that_is_insisted_on(void **state)
 static void test_an_alert_does_not_repeat_a_post(void **state)
 {
     static const struct origin_step later[] = {
-        O_EXPECT, O_SEND(FIRST), O_EXPECT, O_RENEGOTIATE, O_RECEIVE, O_END};
+        O_EXPECT, O_SEND(FIRST), O_EXPECT, O_RENEGOTIATE(1), O_RECEIVE, O_END};
     struct outcome out;
 
     (void)state;
@@ -256,6 +316,75 @@ static void test_an_alert_does_not_repeat_a_post(void **state)
     assert_true(out.err.reused);
     assert_true(out.err.may_have_been_processed);
     assert_int_equal(origin_requests_in_all(origin), 2);
+}
+
+static void test_a_renegotiation_flood_on_an_idle_connection(void **state)
+{
+    static const struct origin_step floods[] = {
+        O_EXPECT,  O_SEND(FIRST), O_WAIT(1), O_RENEGOTIATE(200),
+        O_POST(0), O_STALL,       O_END};
+
+    (void)state;
+    check_flood(TLS1_2_VERSION, floods, true);
+    check_flood(TLS1_2_VERSION, floods, false);
+}
+
+/* Each is declined, and none of them is a part of the body. */
+static void test_many_renegotiations_within_a_body(void **state)
+{
+    static const struct origin_step asks[] = {
+        O_EXPECT,
+        O_SEND(OK "Content-Length: 5\r\n\r\nfi"),
+        O_RENEGOTIATE(200),
+        O_SEND("rst"),
+        O_HANG,
+        O_POST(0),
+        O_END};
+    struct outcome out;
+
+    (void)state;
+    start(TLS1_2_VERSION, asks, answers_next);
+    get_path("/first", &out);
+    assert_answer(&out, "first");
+    assert_true(origin_wait(origin, 0));
+    check_next_is_fresh();
+    assert_int_equal(origin_handshakes(origin), 2);
+}
+
+/* A flood without end is noticed as one, or ends with a time limit like any
+ * other answer that does not come to its end. */
+static void check_pestered(const struct origin_step *pesters,
+                           weir_timeout limit, weir_status ran_out)
+{
+    const double begun = seconds_now();
+    weir_request *request;
+    struct outcome out;
+
+    start(TLS1_2_VERSION, pesters, answers_next);
+    request = must_request("GET", origin_url(origin, "/first"));
+    weir_request_set_timeout(request, limit, 0.5, NULL);
+    fetch(pool, request, &out);
+    weir_request_free(request);
+    if (out.code != WEIR_E_TLS)
+        assert_code(&out, ran_out);
+    else
+        assert_non_null(strstr(out.err.message, "too many records"));
+    assert_true(seconds_now() - begun < PATIENCE_S / 2.0);
+    check_next_is_fresh();
+    assert_int_equal(origin_handshakes(origin), 2);
+}
+
+static void test_a_renegotiation_flood_in_place_of_an_answer(void **state)
+{
+    static const struct origin_step before[] = {O_EXPECT, O_PESTER(20000),
+                                                O_END};
+    static const struct origin_step within[] = {
+        O_EXPECT, O_SEND(OK "Content-Length: 5\r\n\r\nfi"), O_PESTER(20000),
+        O_END};
+
+    (void)state;
+    check_pestered(before, WEIR_TIMEOUT_FIRST_BYTE, WEIR_E_FIRST_BYTE_TIMEOUT);
+    check_pestered(within, WEIR_TIMEOUT_TOTAL, WEIR_E_TOTAL_TIMEOUT);
 }
 
 /* --- tickets ------------------------------------------------------------- */
@@ -296,35 +425,14 @@ static void test_tickets_between_requests(void **state)
     assert_int_equal(origin_connections(origin), 1);
 }
 
-/* The keeper closes a connection that is flooded, and counts why; without a
- * keeper the next call does, which looks before it lends. */
-static void check_flood(bool keeper)
+static void test_a_ticket_flood_on_an_idle_connection(void **state)
 {
     static const struct origin_step floods[] = {
         O_EXPECT, O_SEND(FIRST), O_WAIT(1), O_TICKETS(2000), O_POST(0), O_END};
-    weir_pool_options options = patient();
-    struct outcome out;
 
-    start(TLS1_3_VERSION, floods, answers_next);
-    weir_pool_free(pool);
-    options.keeper = keeper;
-    pool = must_open(&options);
-    get_path("/first", &out);
-    assert_answer(&out, "first");
-    origin_post(origin, 1);
-    if (keeper)
-        assert_true(await_closed(WEIR_CLOSE_PROTOCOL));
-    else
-        assert_true(origin_wait(origin, 0));
-    check_next_is_fresh();
-    assert_int_equal(figures_of(pool).stale_retries, 0);
-}
-
-static void test_a_ticket_flood_on_an_idle_connection(void **state)
-{
     (void)state;
-    check_flood(true);
-    check_flood(false);
+    check_flood(TLS1_3_VERSION, floods, true);
+    check_flood(TLS1_3_VERSION, floods, false);
 }
 
 /* Tickets are no use of a connection: they do not keep it from its idle limit.
@@ -519,9 +627,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_truncation_is_an_error),
         TEST(test_a_cut_behind_a_whole_response),
+        TEST(test_a_reset_is_no_failure_of_tls),
         TEST(test_renegotiation_before_a_response),
         TEST(test_renegotiation_within_a_body),
         TEST(test_renegotiation_of_an_idle_connection),
+        TEST(test_a_renegotiation_flood_on_an_idle_connection),
+        TEST(test_many_renegotiations_within_a_body),
+        TEST(test_a_renegotiation_flood_in_place_of_an_answer),
         TEST(test_renegotiation_that_is_insisted_on),
         TEST(test_an_alert_does_not_repeat_a_post),
         TEST(test_a_few_tickets_disturb_nobody),

@@ -43,6 +43,7 @@ struct hostile {
     pthread_t thread;
     uint64_t random;
     uint64_t numbers;
+    char token[HOSTILE_TOKEN + 1]; /* of the request before */
     unsigned stalled;
     struct conn_list conns;
     struct conn_list gone; /* freed once no event can name them */
@@ -129,11 +130,15 @@ static void accept_one(struct hostile *hostile)
     const int one = 1;
     struct epoll_event event = {.events = EPOLLIN};
     struct hostile_conn *conn;
-    const int fd =
-        accept4(hostile->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd;
 
-    if (fd < 0)
+    /* Counted before it is there, so that no descriptor is when none is. */
+    atomic_fetch_add(&hostile->open, 1);
+    fd = accept4(hostile->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        atomic_fetch_sub(&hostile->open, 1);
         return;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     conn = calloc(1, sizeof *conn);
     if (!conn)
@@ -147,7 +152,6 @@ static void accept_one(struct hostile *hostile)
         SSL_set_accept_state(conn->ssl);
     }
     TAILQ_INSERT_TAIL(&hostile->conns, conn, link);
-    atomic_fetch_add(&hostile->open, 1);
     event.data.ptr = conn;
     if (epoll_ctl(hostile->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         hostile_die("epoll");
@@ -269,8 +273,12 @@ static void go_on_answering(struct hostile *hostile, struct hostile_conn *conn)
 
 static void answer(struct hostile *hostile, struct hostile_conn *conn)
 {
-    hostile_compose(&conn->answer, &conn->request, conn->number,
-                    choose(hostile));
+    if (conn->request.way < HOSTILE_WAY_COUNT)
+        hostile_compose(&conn->answer, &conn->request, conn->number,
+                        choose(hostile));
+    else
+        hostile_compose_course(&conn->answer, &conn->request,
+                               hostile->options.onward);
     conn->has_answer = true;
     go_on_answering(hostile, conn);
 }
@@ -321,6 +329,12 @@ static bool take_body(struct hostile_conn *conn)
     return conn->body_left == 0;
 }
 
+static void note_token(struct hostile *hostile, struct hostile_request *request)
+{
+    request->is_first = strcmp(request->token, hostile->token) != 0;
+    strcpy(hostile->token, request->token);
+}
+
 static void take_requests(struct hostile *hostile, struct hostile_conn *conn)
 {
     while (!conn->is_gone && conn->in_len > 0) {
@@ -351,6 +365,7 @@ static void take_requests(struct hostile *hostile, struct hostile_conn *conn)
         end[2] = '\0';
         atomic_fetch_add(&hostile->requests, 1);
         conn->body_left = hostile_read_request(&conn->request, conn->in);
+        note_token(hostile, &conn->request);
         conn->is_asked = true;
         take(conn, (size_t)(end - conn->in) + 4);
         if (conn->body_left == 0 || conn->request.way == HOSTILE_EARLY)
@@ -526,7 +541,8 @@ static bool set_up(struct hostile *hostile)
     struct sockaddr_in addr = {.sin_family = AF_INET};
     socklen_t len = sizeof addr;
 
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_addr.s_addr =
+        htonl(hostile->options.is_everywhere ? INADDR_ANY : INADDR_LOOPBACK);
     hostile->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     hostile->epoll = epoll_create1(EPOLL_CLOEXEC);
     hostile->wake = eventfd(0, EFD_CLOEXEC);

@@ -64,11 +64,18 @@ enum hostile_verdict {
     X(CLOSE_FIRST, FAILS, "closes without an answer")                          \
     X(RESET, FAILS, "resets within the answer")
 
+/* Not counted as ways: for a client that follows redirects and tries again, one
+ * call at a time. */
+#define HOSTILE_COURSES(X)                                                     \
+    X(REDIRECTS, ANSWERS, "307, to PLAIN")                                     \
+    X(BUSY, ANSWERS, "503 to the first request that has a token")              \
+    X(LOST, ANSWERS, "a reset to it; later ones, a close")
+
 enum hostile_way {
 #define HOSTILE_X(name, verdict, what) HOSTILE_##name,
-    HOSTILE_WAYS(HOSTILE_X)
+    HOSTILE_WAYS(HOSTILE_X) HOSTILE_WAY_COUNT,
+    HOSTILE_COURSES(HOSTILE_X) HOSTILE_WAY_END
 #undef HOSTILE_X
-    HOSTILE_WAY_COUNT
 };
 
 enum {
@@ -82,6 +89,9 @@ enum {
 
 struct hostile_options {
     const char *certs;       /* folder of certs_new(): TLS; NULL = plain */
+    const char *onward;      /* where REDIRECTS leads to, as "http://host:port";
+                                borrowed; NULL = the origin itself */
+    bool is_everywhere;      /* at all addresses; false = 127.0.0.1 */
     uint64_t seed;           /* of where answers are split; 0 = 1 */
     void (*on_thread)(void); /* called on its thread first; NULL = none */
 };

@@ -21,6 +21,7 @@ enum hostile_end {
 
 struct hostile_request {
     bool is_head;
+    bool is_first; /* that has its token */
     enum hostile_way way;
     char token[HOSTILE_TOKEN + 1];
     size_t size;
@@ -64,6 +65,10 @@ size_t hostile_read_request(struct hostile_request *request, const char *head);
 void hostile_compose(struct hostile_answer *answer,
                      const struct hostile_request *request, uint64_t connection,
                      uint64_t choice);
+/* The same for what is in HOSTILE_COURSES. */
+void hostile_compose_course(struct hostile_answer *answer,
+                            const struct hostile_request *request,
+                            const char *onward);
 /* The response that nobody has asked for; `request` came before. */
 void hostile_compose_evil(struct hostile_answer *answer,
                           const struct hostile_request *request);

@@ -23,7 +23,7 @@ static const struct {
     enum hostile_verdict verdict;
 } ways[] = {
 #define HOSTILE_X(name, verdict, what) {#name, HOSTILE_##verdict},
-    HOSTILE_WAYS(HOSTILE_X)
+    HOSTILE_WAYS(HOSTILE_X){NULL, HOSTILE_EITHER}, HOSTILE_COURSES(HOSTILE_X)
 #undef HOSTILE_X
 };
 
@@ -56,7 +56,8 @@ size_t hostile_read_request(struct hostile_request *request, const char *head)
 
     if (sscanf(head, "%7s /%u/%16[^/]/%zu", method, &way, request->token,
                &request->size) != 4 ||
-        way >= HOSTILE_WAY_COUNT || strlen(request->token) != HOSTILE_TOKEN)
+        way >= HOSTILE_WAY_END || way == HOSTILE_WAY_COUNT ||
+        strlen(request->token) != HOSTILE_TOKEN)
         hostile_die(head);
     request->way = (enum hostile_way)way;
     request->is_head = strcmp(method, "HEAD") == 0;
@@ -422,4 +423,39 @@ void hostile_compose(struct hostile_answer *answer,
         bodiless(&parts);
     else
         right(&parts);
+}
+
+/* --- courses ------------------------------------------------------------- */
+
+/* Never on a connection that has served, of which a reset would say no more
+ * than that it was stale. */
+static void lose_first(const struct parts *p)
+{
+    p->answer->end = HOSTILE_CLOSE;
+    if (p->request->is_first)
+        p->answer->end = HOSTILE_ABORT;
+    else
+        whole(p, "Connection: close\r\n");
+}
+
+void hostile_compose_course(struct hostile_answer *answer,
+                            const struct hostile_request *request,
+                            const char *onward)
+{
+    const struct parts parts = {answer, request, 0, 0};
+
+    start(answer);
+    if (request->way == HOSTILE_REDIRECTS)
+        say(answer,
+            "HTTP/1.1 307 Temporary Redirect\r\nX-Token: evil\r\n"
+            "Location: %s/%u/%s/%zu\r\nContent-Length: 4\r\n\r\nevil",
+            onward ? onward : "", (unsigned)HOSTILE_PLAIN, request->token,
+            request->size);
+    else if (request->way == HOSTILE_LOST)
+        lose_first(&parts);
+    else if (!request->is_first)
+        whole(&parts, "");
+    else
+        say(answer, "HTTP/1.1 503 Service Unavailable\r\nX-Token: evil\r\n"
+                    "Content-Length: 4\r\n\r\nevil");
 }

@@ -60,7 +60,8 @@ enum origin_verb {
     ORIGIN_HALF_CLOSE,  /* ends its sending side alone */
     ORIGIN_HANG,        /* reads till the peer closes, sends nothing */
     ORIGIN_STALL,       /* reads nothing till the peer resets or the stop */
-    ORIGIN_RENEGOTIATE, /* TLS 1.2: asks for another handshake */
+    ORIGIN_RENEGOTIATE, /* TLS 1.2: asks `number` times for a handshake */
+    ORIGIN_PESTER,      /* the same over and over till the peer goes */
     ORIGIN_TICKETS,     /* TLS 1.3: sends `number` session tickets */
     ORIGIN_AGAIN,       /* goes on at the first step */
 };
@@ -94,7 +95,8 @@ struct origin_step {
 #define O_HALF_CLOSE {ORIGIN_HALF_CLOSE, NULL, 0, 0}
 #define O_HANG {ORIGIN_HANG, NULL, 0, 0}
 #define O_STALL {ORIGIN_STALL, NULL, 0, 0}
-#define O_RENEGOTIATE {ORIGIN_RENEGOTIATE, NULL, 0, 0}
+#define O_RENEGOTIATE(number) {ORIGIN_RENEGOTIATE, NULL, 0, number}
+#define O_PESTER(number) {ORIGIN_PESTER, NULL, 0, number}
 #define O_TICKETS(number) {ORIGIN_TICKETS, NULL, 0, number}
 #define O_AGAIN {ORIGIN_AGAIN, NULL, 0, 0}
 /* clang-format on */

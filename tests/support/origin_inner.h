@@ -75,8 +75,9 @@ void origin_drop_socket(struct connection *conn);
 SSL_CTX *origin_new_ctx(const struct origin_options *options, const char *name);
 /* The handshake of an accepted connection; true at once without TLS. */
 bool origin_shake_hands(struct connection *conn);
-/* Asks for another handshake (TLS 1.2), without waiting for it. */
-bool origin_renegotiate(struct connection *conn);
+/* Asks for another handshake (TLS 1.2), without waiting for it, so many times
+ * in one write. */
+bool origin_renegotiate(struct connection *conn, unsigned count);
 /* Sends session tickets (TLS 1.3). */
 bool origin_send_tickets(struct connection *conn, unsigned count);
 /* The thread of one connection. */

@@ -367,7 +367,11 @@ static bool take_step(struct connection *conn, const struct origin_step *step,
         wait_for_end(conn, -1);
         return true;
     case ORIGIN_RENEGOTIATE:
-        return origin_renegotiate(conn);
+        return origin_renegotiate(conn, step->number);
+    case ORIGIN_PESTER:
+        while (origin_renegotiate(conn, step->number))
+            continue;
+        return true;
     case ORIGIN_TICKETS:
         return origin_send_tickets(conn, step->number);
     case ORIGIN_CLOSE:

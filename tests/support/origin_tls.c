@@ -4,6 +4,7 @@
 
 #include "certs.h"
 #include "origin_inner.h"
+#include "tls_peer.h"
 
 /* Whatever the certificate and the version: it is the client who must mind. */
 static bool take_all(SSL_CTX *ctx, const struct origin_options *options)
@@ -91,9 +92,9 @@ bool origin_shake_hands(struct connection *conn)
     return true;
 }
 
-bool origin_renegotiate(struct connection *conn)
+bool origin_renegotiate(struct connection *conn, unsigned count)
 {
-    return SSL_renegotiate(conn->ssl) == 1 && SSL_do_handshake(conn->ssl) == 1;
+    return tls_peer_hello_requests(conn->ssl, (int)count);
 }
 
 bool origin_send_tickets(struct connection *conn, unsigned count)

@@ -133,6 +133,29 @@ int tcp_pair(int ret_fds[2])
     return ret_fds[1] < 0 ? -1 : 0;
 }
 
+bool tls_peer_hello_requests(SSL *ssl, int count)
+{
+    BIO *socket = SSL_get_wbio(ssl);
+    BIO *all = BIO_new(BIO_s_mem());
+    const char *bytes;
+    long len, sent;
+    bool is_sent = all != NULL;
+
+    BIO_up_ref(socket);
+    SSL_set0_wbio(ssl, all);
+    while (is_sent && count-- > 0)
+        is_sent = SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) == 1;
+    len = BIO_get_mem_data(all, &bytes);
+    while (is_sent && len > 0) {
+        sent = BIO_write(socket, bytes, (int)len);
+        is_sent = sent > 0;
+        bytes += sent;
+        len -= sent;
+    }
+    SSL_set0_wbio(ssl, socket);
+    return is_sent;
+}
+
 static void *talk_main(void *user)
 {
     struct tls_talk *talk = user;

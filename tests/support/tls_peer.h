@@ -32,6 +32,9 @@ struct tls_talk *tls_peer_connect(struct tls_peer *peer, tls_peer_fn *script,
                                   void *user, int *ret_fd);
 /* Waits for the script and frees the talk.  true: its handshake succeeded. */
 bool tls_talk_join(struct tls_talk *talk);
+/* Asks a client of TLS 1.2 `count` times for another handshake, in one write,
+ * and waits for none.  false: a failure. */
+bool tls_peer_hello_requests(SSL *ssl, int count);
 /* Two connected TCP sockets on loopback, blocking.  Returns 0, or -1. */
 int tcp_pair(int ret_fds[2]);
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -168,13 +169,48 @@ static void test_policies_out_of_range(void **state)
     REFUSED(backoff, 101);
     REFUSED(max_delay, -0.1);
     REFUSED(max_delay, NAN);
+    REFUSED(delay, INFINITY);
+    REFUSED(max_delay, INFINITY);
+    REFUSED(max_delay, -INFINITY);
 #undef REFUSED
+    retry.max_delay = DBL_MAX;
+    retry.delay = DBL_MAX;
+    assert_int_equal(weir_request_set_retry(request, &retry, &err), WEIR_OK);
     weir_retry_init(&retry);
     retry.size = 1;
     assert_missing(weir_request_set_retry(request, &retry, &err), "size");
     weir_retry_init(&retry);
     assert_int_equal(weir_request_set_retry(request, &retry, &err), WEIR_OK);
     assert_int_equal(weir_request_set_retry(request, NULL, &err), WEIR_OK);
+}
+
+/* What the pool refuses of its retry_… and hedge_… options, a request does. */
+static void test_policies_are_those_of_the_pool(void **state)
+{
+    static const double delays[] = {NAN, INFINITY, -INFINITY, -1,
+                                    0,   DBL_MIN,  DBL_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
+        const weir_status wanted =
+            i < 4 ? WEIR_E_OPTION : WEIR_OK; /* the first ones are none */
+        weir_pool_options options;
+        weir_pool *pool = NULL;
+        weir_retry retry;
+        weir_hedge hedge;
+
+        weir_pool_options_init(&options);
+        options.retry_delay = options.retry_max_delay = delays[i];
+        options.hedge_delay = delays[i];
+        assert_int_equal(weir_pool_open(&options, &pool, &err), wanted);
+        weir_pool_free(pool);
+        weir_retry_init(&retry);
+        retry.delay = retry.max_delay = delays[i];
+        assert_int_equal(weir_request_set_retry(request, &retry, &err), wanted);
+        weir_hedge_init(&hedge);
+        hedge.delay = delays[i];
+        assert_int_equal(weir_request_set_hedge(request, &hedge, &err), wanted);
+    }
 }
 
 static int make(void **state)
@@ -202,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_credentials_that_cannot_be_sent),
         cmocka_unit_test(test_values_out_of_range),
         cmocka_unit_test(test_policies_out_of_range),
+        cmocka_unit_test(test_policies_are_those_of_the_pool),
     };
 
     return cmocka_run_group_tests(tests, make, drop);

@@ -149,6 +149,20 @@ static void an_end_is_told(void **state)
     assert_true(events_of(7) & (POLLRDHUP | POLLIN));
 }
 
+/* poll() would tell of it without end; only who has looked is told again. */
+static void an_end_that_was_missed_is_told_again(void **state)
+{
+    (void)state;
+    add(true, all, 7);
+    events_of(7);
+    shutdown(pair[1], SHUT_RDWR);
+    assert_true(events_of(7) & POLLHUP);
+    assert_int_equal(events_of(7), 0);
+    wr_poller_rearm(poller, 7, POLLIN);
+    assert_true(events_of(7) & POLLHUP);
+    assert_int_equal(events_of(7), 0);
+}
+
 static void what_was_there_before_is_told(void **state)
 {
     (void)state;
@@ -265,6 +279,8 @@ int main(void)
         TEST(an_edge_is_told_once),
         TEST(room_is_told_once_it_was_missed),
         TEST(an_end_is_told),
+        cmocka_unit_test_setup_teardown(an_end_that_was_missed_is_told_again,
+                                        set_up_poll, tear_down),
         TEST(what_was_there_before_is_told),
         TEST(what_is_removed_is_silent),
         TEST(many_are_told_in_portions),

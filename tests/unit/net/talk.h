@@ -26,6 +26,7 @@ struct talk {
     sem_t did;
     size_t total;  /* bytes that the far side has read */
     bool is_equal; /* and they were what was sent */
+    int reason;    /* OpenSSL's, why the far side has failed */
 };
 
 static inline void talk_begin(struct talk *talk, tls_peer_fn *script,

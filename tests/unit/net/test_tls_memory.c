@@ -20,6 +20,8 @@
 
 enum {
     CONNECTIONS = 50,
+    HELLO_REQUESTS = 1000, /* 33 KB */
+    BURSTS = 200,
     IDLE_BYTES_MAX = 28000
 };
 
@@ -316,6 +318,35 @@ static void a_ticket_does_not_end_a_rest(void **state)
     talk_end(&talk);
 }
 
+static void ask_for_ever(SSL *ssl, void *user)
+{
+    (void)user;
+    while (tls_peer_hello_requests(ssl, HELLO_REQUESTS))
+        continue;
+}
+
+/* Each is answered with an alert, which nobody reads. */
+static void hello_requests_take_no_memory(void **state)
+{
+    struct talk talk;
+    size_t before = 0;
+    char byte;
+    size_t len;
+
+    (void)state;
+    talk_begin(&talk, ask_for_ever, TLS1_2_VERSION);
+    counts = true;
+    for (int i = 0; i < BURSTS; i++) {
+        assert_int_equal(wr_tls_read(talk.stream, &byte, 1, false, &len),
+                         WR_IO_AGAIN);
+        if (i == 0)
+            before = atomic_load(&counted);
+    }
+    counts = false;
+    assert_in_range(atomic_load(&counted) - before, 0, 64);
+    talk_end(&talk);
+}
+
 static void say_two_at_once(SSL *ssl, void *user)
 {
     put(ssl, "one");
@@ -354,6 +385,7 @@ int main(void)
         cmocka_unit_test(exchanges_go_on_after_a_rest),
         cmocka_unit_test(a_rest_during_the_handshake_changes_nothing),
         cmocka_unit_test(a_ticket_does_not_end_a_rest),
+        cmocka_unit_test(hello_requests_take_no_memory),
         cmocka_unit_test(a_rest_loses_no_bytes),
     };
 

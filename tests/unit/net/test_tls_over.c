@@ -91,6 +91,7 @@ static void check_end(int version, enum farewell farewell, enum wr_io wanted)
     check_text(&nested.talk, "hello");
     assert_int_equal(read_some(&nested.talk, buf, sizeof buf, &len), wanted);
     assert_int_equal(wr_tls_was_cut(nested.talk.stream), wanted == WR_IO_ERROR);
+    assert_false(wr_tls_has_failed(nested.talk.stream));
     if (wanted == WR_IO_ERROR)
         assert_int_equal(errno, ECONNRESET);
     /* and it stays so */

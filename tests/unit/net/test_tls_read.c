@@ -13,6 +13,11 @@
 
 #include "talk.h"
 
+enum {
+    /* More than sixteen receives take. */
+    HELLO_REQUESTS = 20000
+};
+
 static void say_hello_and_good_bye(SSL *ssl, void *user)
 {
     (void)user;
@@ -63,6 +68,7 @@ static void an_end_without_close_notify_is_a_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_true(wr_tls_was_cut(talk.stream));
+    assert_false(wr_tls_has_failed(talk.stream));
     check_error(&talk, "connection ended without close_notify");
     /* and it stays so */
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
@@ -82,6 +88,7 @@ static void a_reset_is_no_cut(void **state)
     assert_int_equal(read_some(&talk, buf, sizeof buf, &len), WR_IO_ERROR);
     assert_int_equal(errno, ECONNRESET);
     assert_false(wr_tls_was_cut(talk.stream));
+    assert_false(wr_tls_has_failed(talk.stream));
     check_error(&talk, "connection reset by peer");
     talk_end(&talk);
 }
@@ -265,6 +272,107 @@ static void a_flood_of_key_updates_is_an_error(void **state)
     talk_end(&talk);
 }
 
+/* --- HelloRequests of TLS 1.2 -------------------------------------------- */
+
+static void ask_once(SSL *ssl, void *user)
+{
+    struct talk *talk = user;
+    char byte;
+
+    talk->is_equal = tls_peer_hello_requests(ssl, 1);
+    sem_post(&talk->did);
+    /* The client's no, which this side takes for a failure. */
+    talk->total = SSL_read(ssl, &byte, 1) > 0;
+    talk->reason = ERR_GET_REASON(ERR_peek_last_error());
+    ERR_clear_error();
+}
+
+/* rule 7: weir says no, and does not shake hands */
+static void a_hello_request_is_declined(void **state)
+{
+    struct talk talk;
+    enum wr_io io;
+
+    (void)state;
+    talk_begin(&talk, ask_once, TLS1_2_VERSION);
+    sem_wait(&talk.did);
+    assert_true(talk.is_equal);
+    io =
+        wr_tls_peek(talk.stream); /* which may see what the server says to it */
+    assert_true(io == WR_IO_AGAIN || io == WR_IO_ERROR);
+    talk_join(&talk);
+    assert_int_equal(talk.total, 0);
+    assert_int_equal(talk.reason, SSL_R_NO_RENEGOTIATION);
+    talk_end(&talk);
+}
+
+static void ask_often(SSL *ssl, void *user)
+{
+    struct talk *talk = user;
+
+    sem_wait(&talk->go);
+    talk->is_equal = tls_peer_hello_requests(ssl, (int)talk->total);
+    sem_post(&talk->did);
+    sem_wait(&talk->go);
+}
+
+static void begin_to_ask(struct talk *talk, size_t count)
+{
+    talk_begin(talk, ask_often, TLS1_2_VERSION);
+    talk->total = count;
+    sem_post(&talk->go);
+    sem_wait(&talk->did);
+    assert_true(talk->is_equal);
+}
+
+/* rule 7: with a cap, which a few do not reach */
+static void a_flood_of_hello_requests_is_an_error(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    begin_to_ask(&talk, 15);
+    assert_int_equal(wr_tls_peek(talk.stream), WR_IO_AGAIN);
+    assert_int_equal(wr_sock_peek(talk.fd), WR_IO_AGAIN); /* all are taken */
+    sem_post(&talk.go);
+    talk_end(&talk);
+    begin_to_ask(&talk, 40);
+    assert_int_equal(wr_tls_peek(talk.stream), WR_IO_ERROR);
+    assert_int_equal(errno, EPROTO);
+    check_error(&talk, "too many records without data");
+    sem_post(&talk.go);
+    talk_end(&talk);
+}
+
+static void ask_for_ever(SSL *ssl, void *user)
+{
+    (void)user;
+    while (tls_peer_hello_requests(ssl, HELLO_REQUESTS))
+        continue;
+}
+
+/* Sooner or later there are more than a call reads. */
+static void a_flood_of_hello_requests_ends_a_read(void **state)
+{
+    struct talk talk;
+    struct pollfd wait;
+    enum wr_io io;
+    char byte;
+    size_t len;
+
+    (void)state;
+    talk_begin(&talk, ask_for_ever, TLS1_2_VERSION);
+    wait = (struct pollfd){talk.fd, POLLIN, 0};
+    do {
+        assert_int_equal(poll(&wait, 1, 10000), 1);
+        io = wr_tls_read(talk.stream, &byte, 1, true, &len);
+    } while (io == WR_IO_AGAIN);
+    assert_int_equal(io, WR_IO_ERROR);
+    assert_int_equal(errno, EPROTO);
+    check_error(&talk, "too many records without data");
+    talk_end(&talk);
+}
+
 static void say_hello_and_wait(SSL *ssl, void *user)
 {
     say_hello(ssl, user);
@@ -331,6 +439,9 @@ int main(void)
         cmocka_unit_test(tickets_do_not_disturb_an_idle_connection),
         cmocka_unit_test(a_key_update_does_not_disturb_an_idle_connection),
         cmocka_unit_test(a_flood_of_key_updates_is_an_error),
+        cmocka_unit_test(a_hello_request_is_declined),
+        cmocka_unit_test(a_flood_of_hello_requests_is_an_error),
+        cmocka_unit_test(a_flood_of_hello_requests_ends_a_read),
         cmocka_unit_test(peek_tells_of_bytes_and_takes_none),
         cmocka_unit_test(peek_tells_of_a_close),
         cmocka_unit_test(peek_tells_of_a_cut),

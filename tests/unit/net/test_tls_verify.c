@@ -367,6 +367,7 @@ static void without_a_client_certificate_tls_1_3_fails_the_read(void **state)
     assert_non_null(strstr(wr_tls_error_text(stream, text, sizeof text),
                            "certificate required"));
     assert_false(wr_tls_was_cut(stream));
+    assert_true(wr_tls_has_failed(stream));
     wr_tls_stream_free(stream, false);
     close(fd);
     tls_peer_free(peer);
