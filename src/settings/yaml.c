@@ -4,6 +4,7 @@
 
 #ifdef WEIR_HAVE_YAML
 
+#include <errno.h>
 #include <string.h>
 
 #include <libfyaml.h>
@@ -217,7 +218,8 @@ static weir_status take(struct builder *builder, struct fy_event *event)
     }
 }
 
-/* The library's first error; out of memory if it has none to tell. */
+/* The library's first error.  When it has none to tell (a block scalar with the
+ * indentation 0), errno says whether that was for want of memory. */
 static weir_status tell_syntax_error(struct builder *builder,
                                      struct fy_diag *diag)
 {
@@ -235,7 +237,10 @@ static weir_status tell_syntax_error(struct builder *builder,
         return wr_complain(builder->err, &place, NULL, NULL, "invalid YAML: %s",
                            error->msg);
     }
-    return wr_error_no_memory(builder->err);
+    if (errno == ENOMEM)
+        return wr_error_no_memory(builder->err);
+    return wr_complain(builder->err, &place, NULL, NULL,
+                       "invalid YAML near here");
 }
 
 static weir_status build(struct builder *builder, struct fy_parser *parser,
@@ -245,6 +250,7 @@ static weir_status build(struct builder *builder, struct fy_parser *parser,
     struct fy_event *event;
     bool is_whole = false;
 
+    errno = 0;
     while (status == WEIR_OK && (event = fy_parser_parse(parser))) {
         is_whole = event->type == FYET_STREAM_END;
         status = take(builder, event);
