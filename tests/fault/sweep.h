@@ -321,14 +321,19 @@ static inline void live(const struct life *life, const struct way_to_fail *way,
         faults_fail_at(way->call, nth, way->error);
     if (weir_pool_open(&options, &pool, &err) != WEIR_OK) {
         faults_end();
-        check_error(life, way, nth, &err);
+        if (!way)
+            fail_msg("%s: %s", life->name, err.message);
+        else
+            check_error(life, way, nth, &err);
         return;
     }
     for (unsigned i = 0; i < USES; i++) {
         if (use(life, pool, &err) == WEIR_OK)
             continue;
-        if (!way)
+        if (!way) {
             fail_msg("%s: %s", life->name, err.message);
+            return;
+        }
         check_error(life, way, nth, &err);
         if (use(life, pool, &err) != WEIR_OK)
             fail_msg("%s: %s %llu failed, and then: %s", life->name,
