@@ -338,43 +338,50 @@ static weir_status check_bytes(const char *layer, const char *text, size_t len,
                        (unsigned char)text[bad]);
 }
 
-/* After the indentation of a block's line come its indicators, each with a
- * blank behind it (YAML 1.2.2 section 8.2).  Returns where a `?` is among them;
- * len if none. */
-static size_t find_explicit_key(const char *text, size_t len)
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* Returns where a tab is among the blanks behind an indicator (YAML 1.2.2
+ * section 5.3), with a `?` that stands alone somewhere before it; len if
+ * nowhere. */
+static size_t find_bad_tab(const char *text, size_t len)
 {
     static const char bom[3] = "\xef\xbb\xbf";
     const bool has_bom = len >= sizeof bom && !memcmp(text, bom, sizeof bom);
-    bool is_in_front = true; /* of the line's content */
+    bool has_key = false;
+    bool is_behind = false; /* an indicator, with blanks alone in between */
 
-    for (size_t i = has_bom ? sizeof bom : 0; i < len; i++) {
-        const char next = i + 1 < len ? text[i + 1] : '\n';
+    for (size_t i = has_bom ? sizeof bom : 0, first = i; i < len; i++) {
+        const bool ends = i + 1 == len || is_blank(text[i + 1]);
 
-        if (text[i] == '\n' || text[i] == '\r')
-            is_in_front = true;
-        else if (!is_in_front || strchr(" \t", text[i]))
-            continue;
-        else if (!strchr("-?:", text[i]) || !strchr(" \t\r\n", next))
-            is_in_front = false;
-        else if (text[i] == '?')
+        if (text[i] == '\t' && is_behind && has_key)
             return i;
+        if (text[i] == ' ' || text[i] == '\t')
+            continue;
+        is_behind = ends && strchr("-?:", text[i]);
+        if (is_behind && text[i] == '?' &&
+            (i == first || is_blank(text[i - 1])))
+            has_key = true;
     }
     return len;
 }
 
-/* No setting needs an explicit key, and libfyaml 0.7.12 crashes at a tab in the
- * mapping that one can be (`? a:<tab>?`). */
-static weir_status check_keys(const char *layer, const char *text, size_t len,
+/* libfyaml 0.7.12 crashes at a tab in the mapping that an explicit key can be
+ * (`? a:<tab>?`).  Such a `?` may also be part of a text, so it is refused with
+ * such a tab alone. */
+static weir_status check_tabs(const char *layer, const char *text, size_t len,
                               weir_error *err)
 {
-    const size_t found = find_explicit_key(text, len);
+    const size_t found = find_bad_tab(text, len);
     struct wr_place place;
 
     if (found == len)
         return WEIR_OK;
     place = place_of(layer, text, found);
     return wr_complain(err, &place, NULL, NULL,
-                       "found a key marked with '?', expected key: value");
+                       "found a tab, with a '?' before it, expected spaces");
 }
 
 static weir_status check_root(struct wr_node **root, weir_error *err)
@@ -433,7 +440,7 @@ weir_status wr_yaml_read(struct wr_tree *tree, const char *layer,
     weir_status status = check_bytes(layer, text, len, err);
 
     if (status == WEIR_OK)
-        status = check_keys(layer, text, len, err);
+        status = check_tabs(layer, text, len, err);
     if (status != WEIR_OK)
         return status;
     builder = wr_calloc(1, sizeof *builder);
