@@ -78,8 +78,8 @@ static void leave_locked(struct weir_pool *pool, struct wr_aside *aside)
 
     end_dial_locked(pool, aside, WR_DIAL_INTERRUPTED, NULL);
     TAILQ_REMOVE(&pool->threads, thread, link);
+    wr_wake_close_locked(pool, thread); /* a fork would find it no more */
     wr_leave_dial_locked(pool, thread);
-    wr_wake_close_locked(pool, thread);
     aside->is_in_line = false;
 }
 
