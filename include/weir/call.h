@@ -136,7 +136,8 @@ WEIR_API size_t weir_call_attempt_count(const weir_call *call);
  * Fills in attempt @p index as weir_response_attempt() does.
  * @param ret_attempt  its size must be set; its URL is lent until on_done
  *                     returns, or, if the call's handle is kept, until
- *                     weir_call_free().
+ *                     weir_call_free(); but that of a call with a response
+ *                     goes with the response, if weir_call_wait() gives it.
  * @retval WEIR_E_INVALID  there is none of that index
  */
 WEIR_API weir_status weir_call_attempt(const weir_call *call, size_t index,
