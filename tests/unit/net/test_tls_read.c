@@ -344,32 +344,61 @@ static void a_flood_of_hello_requests_is_an_error(void **state)
     talk_end(&talk);
 }
 
-static void ask_for_ever(SSL *ssl, void *user)
+/* What has come so far; recv() gives it out before it asks the socket, so that
+ * a peer that was slow to send seems a fast one. */
+static struct {
+    char bytes[1 << 21];
+    size_t len;
+    size_t at;
+} stash;
+
+/* In the place of the library's recv(): the linker's --wrap. */
+ssize_t __real_recv(int fd, void *buf, size_t cap, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags);
+
+ssize_t __wrap_recv(int fd, void *buf, size_t cap, int flags)
 {
-    (void)user;
-    while (tls_peer_hello_requests(ssl, HELLO_REQUESTS))
-        continue;
+    const size_t left = stash.len - stash.at;
+    const size_t len = left < cap ? left : cap;
+
+    if (left == 0)
+        return __real_recv(fd, buf, cap, flags);
+    memcpy(buf, stash.bytes + stash.at, len);
+    stash.at += len;
+    return (ssize_t)len;
 }
 
-/* Sooner or later there are more than a call reads. */
+static void fill_stash(int fd)
+{
+    ssize_t got;
+
+    while ((got = __real_recv(fd, stash.bytes + stash.len,
+                              sizeof stash.bytes - stash.len, MSG_DONTWAIT)) >
+           0)
+        stash.len += (size_t)got;
+}
+
+/* A call takes so many bursts, and no more. */
 static void a_flood_of_hello_requests_ends_a_read(void **state)
 {
     struct talk talk;
-    struct pollfd wait;
-    enum wr_io io;
     char byte;
     size_t len;
 
     (void)state;
-    talk_begin(&talk, ask_for_ever, TLS1_2_VERSION);
-    wait = (struct pollfd){talk.fd, POLLIN, 0};
-    do {
-        assert_int_equal(poll(&wait, 1, 10000), 1);
-        io = wr_tls_read(talk.stream, &byte, 1, true, &len);
-    } while (io == WR_IO_AGAIN);
-    assert_int_equal(io, WR_IO_ERROR);
+    talk_begin(&talk, ask_often, TLS1_2_VERSION);
+    talk.total = HELLO_REQUESTS;
+    sem_post(&talk.go);
+    while (sem_trywait(&talk.did) != 0)
+        fill_stash(talk.fd);
+    fill_stash(talk.fd);
+    assert_int_equal(wr_tls_read(talk.stream, &byte, 1, true, &len),
+                     WR_IO_ERROR);
     assert_int_equal(errno, EPROTO);
     check_error(&talk, "too many records without data");
+    assert_true(stash.at < stash.len);
+    stash.len = stash.at = 0;
+    sem_post(&talk.go);
     talk_end(&talk);
 }
 
