@@ -129,9 +129,33 @@ def of_kind(build, kind):
                 uring(build) if kind == "loop" else [])
 
 
+def hyper(folder):
+    """hyper's client, compiled into `folder` of the crates of Debian's
+    librust-hyper-dev and librust-hyper-tls-dev, where they are installed."""
+    crates = "/usr/share/cargo/registry"
+    if not (shutil.which("cargo") and os.path.isdir(crates)):
+        return []
+    # A copy, since cargo writes its lock file beside the sources.
+    source, built = f"{folder}/hyper", f"{folder}/hyper/target"
+    shutil.copytree(f"{PEERS}/hyper", source, dirs_exist_ok=True)
+    if subprocess.run(
+            ["cargo", "build", "--release", "--offline",
+             "--target-dir", built,
+             "--config", 'source.crates-io.replace-with="debian"',
+             "--config", f'source.debian.directory="{crates}"'],
+            check=False, capture_output=True, cwd=source,
+            env={**os.environ, "CARGO_HOME": f"{folder}/cargo"}).returncode:
+        return []
+    with open(f"{source}/Cargo.lock", encoding="utf-8") as file:
+        version = re.search(r'name = "hyper"\nversion = "(.*)"', file.read())
+    return [Client("hyper", [f"{built}/release/loop_hyper"],
+                   f"hyper {version.group(1)}, "
+                   + first_line("rustc", "--version"))]
+
+
 def peers(folder):
-    """Clients of other languages that are installed; Go's is compiled into
-    `folder`."""
+    """Clients of other languages that are installed; those of Go and Rust are
+    compiled into `folder`."""
     found = []
     if shutil.which("wrk"):
         found.append(Wrk("wrk", ["wrk"], first_line("wrk", "--version")))
@@ -141,6 +165,7 @@ def peers(folder):
             env={**os.environ, "GOCACHE": f"{folder}/go"}).returncode == 0:
         found.append(Client("Go net/http", [f"{folder}/loop_go"],
                             first_line("go", "version"), GOMAXPROCS="1"))
+    found += hyper(folder)
     if shutil.which("node"):
         found.append(Client("undici (fetch of Node.js)",
                             ["node", f"{PEERS}/loop_node.mjs"],

@@ -199,7 +199,7 @@ def main():
                         help="of " + ", ".join(SCENARIOS))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true",
-                        help="no wrk, Go, Node.js, aiohttp")
+                        help="no wrk, Go, hyper, Node.js, aiohttp")
     parser.add_argument("--no-trace", action="store_true",
                         help="CPU time alone: no callgrind, no strace")
     parser.add_argument("--json", metavar="FILE", help="all figures, when all has been measured")

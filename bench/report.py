@@ -46,7 +46,7 @@ def ratio_rows(data):
 
 
 def ahead_rows(data):
-    for name, others in (("get", ("wrk", "libcurl")),
+    for name, others in (("get", ("wrk", "hyper", "libcurl")),
                          ("get-tls", ("wrk", "libcurl")), ("loop", ("wrk",)),
                          ("loop-tls", ("wrk",))):
         rows = data["scenarios"].get(name, {})
