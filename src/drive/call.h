@@ -152,11 +152,6 @@ void wr_calls_shut_delayed_locked(struct weir_pool *pool);
 
 /* --- call_run.c ---------------------------------------------------------- */
 
-/* Asks for the memory that an event of the call will need: the call itself;
- * then, when that is there, what it points to. */
-void wr_call_prefetch(const struct weir_call *call);
-void wr_call_prefetch_rest(const struct weir_call *call);
-
 /* What has been posted to a call, taken under the lock. */
 struct wr_news {
     struct wr_conn *conn;

@@ -1,7 +1,6 @@
 /* A call on its way through its loop: the exchange, taken forward by what the
  * poller tells.  Everything here runs on the loop, without the lock. */
 #include <assert.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -17,10 +16,6 @@
 #include "net/clock.h"
 
 #define BIT(state) (1u << (state))
-
-enum {
-    CACHE_LINE = 64
-};
 
 static const struct {
     const char *name;
@@ -335,28 +330,6 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
     if (step == WR_STEP_WAIT && call->is_send_over)
         step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
     wr_call_settle(loop, call, step, &err);
-}
-
-static void prefetch(const void *from, size_t len)
-{
-    for (size_t at = 0; at < len; at += CACHE_LINE)
-        __builtin_prefetch((const char *)from + at, 1);
-}
-
-void wr_call_prefetch(const struct weir_call *call)
-{
-    prefetch(call, offsetof(struct weir_call, waiter));
-}
-
-void wr_call_prefetch_rest(const struct weir_call *call)
-{
-    const struct weir_response *response = call->response;
-
-    if (!response)
-        return;
-    prefetch(response, offsetof(struct weir_response, course));
-    if (response->conn)
-        prefetch(response->conn, sizeof *response->conn);
 }
 
 void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,

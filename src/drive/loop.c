@@ -151,21 +151,6 @@ static void dial_event(struct wr_loop *loop, struct wr_loop_dial *dial,
     wr_loop_dial_step(loop, dial, &ready);
 }
 
-static bool is_current(const struct wr_slot *slot, uint64_t data)
-{
-    return atomic_load_explicit(&slot->generation, memory_order_relaxed) ==
-           (unsigned)(data >> 32);
-}
-
-/* The active call of an event, or NULL. */
-static struct weir_call *call_of(const struct wr_loop *loop,
-                                 const struct wr_poller_event *event)
-{
-    const struct wr_slot *slot = &loop->slots[(uint32_t)event->data];
-
-    return is_current(slot, event->data) ? slot->call : NULL;
-}
-
 static void handle_event(struct wr_loop *loop,
                          const struct wr_poller_event *event)
 {
@@ -176,7 +161,8 @@ static void handle_event(struct wr_loop *loop,
         hear_wake_up(loop);
         return;
     }
-    if (!is_current(slot, event->data))
+    if (atomic_load_explicit(&slot->generation, memory_order_relaxed) !=
+        (unsigned)(event->data >> 32))
         return; /* gone since the poller told of it */
     if (slot->call)
         wr_call_on_event(loop, slot->call, event->events);
@@ -184,22 +170,6 @@ static void handle_event(struct wr_loop *loop,
         dial_event(loop, slot->dial, index, event->events);
     else
         wr_keeper_look(loop, event->data);
-}
-
-/* Among many calls each event finds what it needs in no near cache: the kernel
- * has been at work since.  So it is asked for while those before it are
- * handled: a call two events ahead, and what it points to one event ahead. */
-static void foresee(const struct wr_loop *loop, int next, int count)
-{
-    const struct weir_call *call =
-        next < count ? call_of(loop, &loop->events[next]) : NULL;
-    const struct weir_call *after =
-        next + 1 < count ? call_of(loop, &loop->events[next + 1]) : NULL;
-
-    if (call)
-        wr_call_prefetch_rest(call);
-    if (after)
-        wr_call_prefetch(after);
 }
 
 static void fire_due(struct wr_loop *loop)
@@ -280,7 +250,6 @@ void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)
                            loop->events, WR_LOOP_EVENTS);
     loop->now_ns = wr_now();
     for (int i = 0; i < count; i++) {
-        foresee(loop, i + 1, count);
         handle_event(loop, &loop->events[i]);
         wr_calls_begin_ready(loop);
     }
