@@ -99,10 +99,5 @@ bool origin_renegotiate(struct connection *conn, unsigned count)
 
 bool origin_send_tickets(struct connection *conn, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (SSL_new_session_ticket(conn->ssl) != 1 ||
-            SSL_do_handshake(conn->ssl) != 1)
-            return false;
-    }
-    return true;
+    return tls_peer_tickets(conn->ssl, (int)count);
 }

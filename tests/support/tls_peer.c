@@ -133,7 +133,8 @@ int tcp_pair(int ret_fds[2])
     return ret_fds[1] < 0 ? -1 : 0;
 }
 
-bool tls_peer_hello_requests(SSL *ssl, int count)
+/* What `count` times `prepare` and a handshake would send, in one write. */
+static bool send_at_once(SSL *ssl, int (*prepare)(SSL *ssl), int count)
 {
     BIO *socket = SSL_get_wbio(ssl);
     BIO *all = BIO_new(BIO_s_mem());
@@ -144,7 +145,7 @@ bool tls_peer_hello_requests(SSL *ssl, int count)
     BIO_up_ref(socket);
     SSL_set0_wbio(ssl, all);
     while (is_sent && count-- > 0)
-        is_sent = SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) == 1;
+        is_sent = prepare(ssl) == 1 && SSL_do_handshake(ssl) == 1;
     len = BIO_get_mem_data(all, &bytes);
     while (is_sent && len > 0) {
         sent = BIO_write(socket, bytes, (int)len);
@@ -154,6 +155,16 @@ bool tls_peer_hello_requests(SSL *ssl, int count)
     }
     SSL_set0_wbio(ssl, socket);
     return is_sent;
+}
+
+bool tls_peer_hello_requests(SSL *ssl, int count)
+{
+    return send_at_once(ssl, SSL_renegotiate, count);
+}
+
+bool tls_peer_tickets(SSL *ssl, int count)
+{
+    return send_at_once(ssl, SSL_new_session_ticket, count);
 }
 
 static void *talk_main(void *user)

@@ -35,6 +35,9 @@ bool tls_talk_join(struct tls_talk *talk);
 /* Asks a client of TLS 1.2 `count` times for another handshake, in one write,
  * and waits for none.  false: a failure. */
 bool tls_peer_hello_requests(SSL *ssl, int count);
+/* Sends a client of TLS 1.3 `count` session tickets, in one write.  false: a
+ * failure. */
+bool tls_peer_tickets(SSL *ssl, int count);
 /* Two connected TCP sockets on loopback, blocking.  Returns 0, or -1. */
 int tcp_pair(int ret_fds[2]);
 

@@ -273,9 +273,9 @@ static bool make_anew(const struct wr_resolver_options *options, int fd)
 
 static void a_child_makes_everything_anew(void **state)
 {
-    struct dns_server *dns = dns_start();
-    const struct wr_resolver_options options = {0, WR_SECOND, dns_address(dns)};
-    struct wr_resolver *resolver = wr_resolver_new(&options);
+    struct wr_resolver_options options = {0, WR_SECOND, NULL};
+    struct wr_resolver *resolver;
+    struct dns_server *dns;
     struct wr_transport io;
     struct means means;
     pid_t servers[2];
@@ -283,9 +283,12 @@ static void a_child_makes_everything_anew(void **state)
     int fds[2];
 
     (void)state;
-    dns_answer(dns, "a.test", "127.0.0.1", 60);
     for (int i = 0; i < 2; i++)
         servers[i] = serve(TLS1_3_VERSION, &fds[i]);
+    dns = dns_start(); /* its thread may hold a lock when a process is forked */
+    options.servers = dns_address(dns);
+    resolver = wr_resolver_new(&options);
+    dns_answer(dns, "a.test", "127.0.0.1", 60);
     assert_true(make_means(&means));
     assert_true(begin(&io, &means, fds[0]));
     assert_true(shake_hands(&io));
