@@ -209,6 +209,7 @@ weir_status weir_request_set_timeout(weir_request *request, weir_timeout which,
     if (which == WEIR_TIMEOUT_CONNECT && seconds == 0)
         seconds = 1e10; /* none */
     request->timeouts[which] = seconds;
+    request->has_timeouts = true;
     return WEIR_OK;
 }
 

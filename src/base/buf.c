@@ -11,14 +11,12 @@ enum {
     FIRST_CAP = 256
 };
 
-bool wr_buf_reserve(struct wr_buf *buf, size_t more)
+bool wr_buf_grow(struct wr_buf *buf, size_t more)
 {
     size_t need;
     size_t cap = buf->cap ? buf->cap : FIRST_CAP;
     char *data;
 
-    if (more <= buf->cap - buf->len)
-        return true;
     if (__builtin_add_overflow(buf->len, more, &need))
         return false;
     while (cap < need)

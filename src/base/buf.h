@@ -7,15 +7,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/cold.h"
+
 struct wr_buf {
     char *data; /* owned */
     size_t len;
     size_t cap;
 };
 
-/* Makes room for at least `more` bytes behind len; at least doubles.
- * false: out of memory, or len + more would overflow. */
-bool wr_buf_reserve(struct wr_buf *buf, size_t more);
+/* Makes room for at least `more` bytes behind len, for which there is none; at
+ * least doubles.  false: out of memory, or len + more would overflow. */
+WR_COLD bool wr_buf_grow(struct wr_buf *buf, size_t more);
+/* The same if need be. */
+static inline bool wr_buf_reserve(struct wr_buf *buf, size_t more)
+{
+    return more <= buf->cap - buf->len || wr_buf_grow(buf, more);
+}
 bool wr_buf_append(struct wr_buf *buf, const void *bytes, size_t len);
 /* Appends a terminated string, without its end. */
 bool wr_buf_append_text(struct wr_buf *buf, const char *text);

@@ -64,14 +64,12 @@ static void sweep(struct wr_heap *heap)
     }
 }
 
-bool wr_heap_reserve(struct wr_heap *heap, size_t count)
+bool wr_heap_grow(struct wr_heap *heap, size_t count)
 {
     struct wr_heap_slot *slots;
     size_t cap = heap->cap ? heap->cap : 16;
     size_t size;
 
-    if (count <= heap->cap)
-        return true;
     while (cap < count)
         cap = cap <= SIZE_MAX / 2 ? cap * 2 : count;
     if (__builtin_mul_overflow(cap, sizeof *slots, &size))
@@ -124,11 +122,6 @@ struct wr_heap_node *wr_heap_first(struct wr_heap *heap)
             sift_down(heap, 0, heap->slots[heap->len]);
     }
     return heap->len > 0 ? heap->slots[0].node : NULL;
-}
-
-uint64_t wr_heap_min(struct wr_heap *heap)
-{
-    return wr_heap_first(heap) ? heap->slots[0].key : WR_HEAP_NONE;
 }
 
 uint64_t wr_heap_key(const struct wr_heap *heap,

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cold.h"
+
 #define WR_HEAP_NONE UINT64_MAX
 
 struct wr_heap_node {
@@ -37,8 +39,14 @@ struct wr_heap {
 #define WR_OWNER(node, type, member)                                           \
     ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-/* Room for `count` nodes in all.  false: out of memory, heap unchanged. */
-bool wr_heap_reserve(struct wr_heap *heap, size_t count);
+/* Room for `count` nodes in all, which is more than there is.  false: out of
+ * memory, heap unchanged. */
+WR_COLD bool wr_heap_grow(struct wr_heap *heap, size_t count);
+/* The same if need be. */
+static inline bool wr_heap_reserve(struct wr_heap *heap, size_t count)
+{
+    return count <= heap->cap || wr_heap_grow(heap, count);
+}
 /* Inserts a node that is in no heap; room must have been reserved. */
 void wr_heap_insert(struct wr_heap *heap, struct wr_heap_node *node,
                     uint64_t key);
@@ -47,10 +55,17 @@ void wr_heap_update(struct wr_heap *heap, struct wr_heap_node *node,
                     uint64_t key);
 /* Removes a node; one that is in no heap is left alone. */
 void wr_heap_remove(struct wr_heap *heap, struct wr_heap_node *node);
-/* Smallest key, or WR_HEAP_NONE when empty. */
-uint64_t wr_heap_min(struct wr_heap *heap);
 /* The node with the smallest key, or NULL; stays in the heap. */
 struct wr_heap_node *wr_heap_first(struct wr_heap *heap);
+/* Smallest key, or WR_HEAP_NONE when empty. */
+static inline uint64_t wr_heap_min(struct wr_heap *heap)
+{
+    if (heap->len == 0)
+        return WR_HEAP_NONE;
+    if (!heap->slots[0].node && !wr_heap_first(heap))
+        return WR_HEAP_NONE;
+    return heap->slots[0].key;
+}
 /* Key of a node that is in the heap. */
 uint64_t wr_heap_key(const struct wr_heap *heap,
                      const struct wr_heap_node *node);

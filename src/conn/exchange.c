@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "conn/exchange_state.h"
@@ -115,7 +116,7 @@ const char *wr_exchange_trailer_block(const struct wr_exchange *ex)
 
 /* Room for the rest of a trailer section, which must lie in one block while
  * the head stays where it is. */
-static bool tail_room(struct wr_exchange *ex, size_t want)
+WR_COLD static bool tail_room(struct wr_exchange *ex, size_t want)
 {
     if (!ex->is_in_tail) {
         if (!wr_buf_append(&ex->tail, ex->in.data + ex->trailers_at,
@@ -164,8 +165,8 @@ void wr_exchange_received(struct wr_exchange *ex, size_t n)
 }
 
 /* An interim response: 100 releases the body, the others are passed over. */
-static enum wr_step take_interim(struct wr_exchange *ex, size_t head_len,
-                                 weir_error *ret_err)
+WR_COLD static enum wr_step take_interim(struct wr_exchange *ex,
+                                         size_t head_len, weir_error *ret_err)
 {
     if (ex->head.status == 101) {
         wr_error_set(ret_err, WEIR_E_PROTOCOL,

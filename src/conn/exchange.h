@@ -15,6 +15,7 @@
 #include <weir/response.h>
 
 #include "base/buf.h"
+#include "base/cold.h"
 #include "conn/request.h"
 #include "http/body.h"
 #include "http/head.h"
@@ -120,7 +121,8 @@ enum wr_step wr_exchange_next(struct wr_exchange *ex, struct wr_slice *ret_data,
 enum wr_step wr_exchange_collect(struct wr_exchange *ex, uint64_t max_body,
                                  size_t *ret_want, weir_error *ret_err);
 /* WEIR_E_LIMIT: a body is larger than max_body. */
-enum wr_step wr_exchange_body_too_large(uint64_t max_body, weir_error *ret_err);
+WR_COLD enum wr_step wr_exchange_body_too_large(uint64_t max_body,
+                                                weir_error *ret_err);
 /* The body so far collected. */
 struct wr_slice wr_exchange_collected(const struct wr_exchange *ex);
 /* How many bytes may be received straight into the caller's buffer; 0 = none,
@@ -131,8 +133,8 @@ void wr_exchange_took(struct wr_exchange *ex, size_t n);
 /* The peer has ended its side; `is_clean`: not a reset, and over TLS with
  * close_notify.  DONE: that ends the body.  ERROR: WEIR_E_RESET before any byte
  * of a response, else WEIR_E_TRUNCATED. */
-enum wr_step wr_exchange_ended(struct wr_exchange *ex, bool is_clean,
-                               weir_error *ret_err);
-void wr_exchange_fail(struct wr_exchange *ex);
+WR_COLD enum wr_step wr_exchange_ended(struct wr_exchange *ex, bool is_clean,
+                                       weir_error *ret_err);
+WR_COLD void wr_exchange_fail(struct wr_exchange *ex);
 
 #endif

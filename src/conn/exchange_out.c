@@ -12,7 +12,8 @@ enum {
     LAST_CHUNK = 5
 };
 
-static weir_status produce(struct wr_exchange *ex, weir_error *ret_err)
+__attribute__((noinline)) static weir_status produce(struct wr_exchange *ex,
+                                                     weir_error *ret_err)
 {
     struct wr_source *source = &ex->request->body;
     const bool is_chunked = source->length == WEIR_LENGTH_UNKNOWN;

@@ -107,6 +107,7 @@ struct weir_request *wr_hop_request(const struct wr_redirected *hop,
     next->is_replayable = sent->is_replayable;
     next->is_single_use = sent->is_single_use;
     memcpy(next->timeouts, sent->timeouts, sizeof next->timeouts);
+    next->has_timeouts = sent->has_timeouts;
     if (!drops_body) {
         next->body = sent->body;
         next->body.is_borrowed = true;

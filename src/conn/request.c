@@ -149,8 +149,6 @@ weir_status wr_request_prepare(struct weir_request *request,
     const struct wr_proxy *proxy;
     weir_status status;
 
-    if (request->prepared_for == pool->serial)
-        return WEIR_OK;
     if (wr_request_is_in_use(request))
         return wr_error_set(ret_err, WEIR_E_STATE,
                             "the request is in use with another pool");

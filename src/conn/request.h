@@ -8,6 +8,7 @@
 #include <weir/request.h>
 
 #include "base/buf.h"
+#include "base/cold.h"
 #include "conn/proxies.h"
 #include "conn/source.h"
 #include "conn/target.h"
@@ -30,6 +31,7 @@ struct weir_request {
     char *host_field;     /* the caller's Host, or NULL */
     struct wr_source body;
     double timeouts[WR_TIMEOUTS]; /* seconds; below 0 = the pool's */
+    bool has_timeouts;            /* one was set; else all are */
     uint64_t expect_ns;           /* Expect: 100-continue; 0 = off */
     int decompress;               /* below 0 = the pool's */
     bool is_decoded;              /* prepared: the body of its response is */
@@ -62,13 +64,19 @@ struct wr_surroundings {
     uint32_t hash_seed;
 };
 
-/* Makes head and target unless they stand ready for this pool.
+/* Do head and target stand ready for this pool? */
+static inline bool wr_request_is_ready(const struct weir_request *request,
+                                       const struct wr_surroundings *pool)
+{
+    return request->prepared_for == pool->serial;
+}
+/* Makes them.
  * WEIR_E_NO_MEMORY: nothing has changed.  WEIR_E_STATE: it is in use with
  * another pool.  WEIR_E_OPTION, WEIR_E_FIELD: what the caller has set does not
  * go with its proxy. */
-weir_status wr_request_prepare(struct weir_request *request,
-                               const struct wr_surroundings *pool,
-                               weir_error *ret_err);
+WR_COLD weir_status wr_request_prepare(struct weir_request *request,
+                                       const struct wr_surroundings *pool,
+                                       weir_error *ret_err);
 /* The request has changed. */
 void wr_request_forget(struct weir_request *request);
 

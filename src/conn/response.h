@@ -10,6 +10,7 @@
 
 #include <weir/response.h>
 
+#include "base/cold.h"
 #include "conn/conn.h"
 #include "conn/course.h"
 #include "conn/dial.h"
@@ -92,6 +93,6 @@ TAILQ_HEAD(wr_response_list, weir_response);
 
 /* NULL: out of memory. */
 struct weir_response *wr_response_new(unsigned fields_max);
-void wr_response_delete(struct weir_response *response);
+WR_COLD void wr_response_delete(struct weir_response *response);
 
 #endif

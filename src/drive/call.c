@@ -3,7 +3,6 @@
 #include "drive/call.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,28 +41,55 @@ static uint64_t now_here(const struct weir_pool *pool)
     return here && here->pool == pool ? here->now_ns : wr_now();
 }
 
+/* Each member by itself, but for the links and for what begin() and the states
+ * set before they read it: a spare call is large, and mostly as it should be.
+ */
 static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
                           struct weir_request *request)
 {
-    /* All but the text of an error. */
-    memset(call, 0,
-           offsetof(struct weir_call, waiter.error) +
-               offsetof(weir_error, message));
     call->pool = pool;
     call->request = request;
     call->sent = request;
+    call->course = NULL;
+    call->record = NULL;
+    call->handlers = (weir_handlers){0};
+    call->user = NULL;
+    call->place = (struct wr_place){0};
+    call->has_handle = false;
     call->limits = wr_limits_of(request, &pool->limits);
     call->begun_ns = now_here(pool);
     call->joined_ns = call->begun_ns;
-    call->due_ns = WR_NEVER;
     call->deadline_ns = wr_after(call->begun_ns, call->limits.total_ns);
-    call->waiter.call = call;
-    call->waiter.target = request->target;
     call->loop = wr_loop_choose_locked(pool);
     call->epoch = pool->epoch;
     call->refs = 1;
+    call->is_posted = false;
+    call->is_done = false;
+    call->wants_resume = false;
+    call->is_delayed = false;
+    call->is_shut = false;
     atomic_init(&call->flow, WR_FLOW_ON);
     atomic_init(&call->wants_cancel, false);
+    call->state = WR_CALL_NEW;
+    call->response = NULL;
+    call->dial = NULL;
+    call->due = (struct wr_heap_node){0};
+    call->due_ns = WR_NEVER;
+    call->hedge_ns = 0;
+    call->rival = NULL;
+    call->has_head = false;
+    call->is_passing_over = false;
+    call->has_leftover = false;
+    call->is_in_again = false;
+    call->is_hedge = false;
+    call->waiter.call = call;
+    call->waiter.ticket = 0;
+    call->waiter.target = request->target;
+    call->waiter.conn = NULL;
+    call->waiter.is_reused = false;
+    call->waiter.has_rested = false;
+    call->waiter.status = WEIR_OK;
+    call->waiter.error.code = WEIR_OK;
 }
 
 struct weir_call *wr_call_new_locked(struct weir_pool *pool,
@@ -211,6 +237,7 @@ start_locked(struct weir_pool *pool, struct weir_request *request,
     pool->call_count++;
     if (ret_call) {
         call->refs++;
+        call->has_handle = true;
         *ret_call = call;
     }
     if (call->waiter.conn && call->waiter.conn->loop)

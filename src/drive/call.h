@@ -10,6 +10,7 @@
 
 #include <weir/call.h>
 
+#include "base/cold.h"
 #include "drive/loop.h"
 
 enum wr_call_state {
@@ -37,6 +38,8 @@ struct weir_call {
     struct wr_course *record;     /* what the course was, if it has failed */
     weir_handlers handlers;
     void *user;
+    bool has_handle; /* the program has, or had, one: its response may outlive
+                      * on_done */
     struct wr_place place;
     struct wr_call_limits limits;
     uint64_t begun_ns;
@@ -75,7 +78,6 @@ struct weir_call {
     struct weir_call *rival; /* the other one of a pair, see call_hedge.h */
     bool is_dry;             /* there was nothing more to read */
     bool has_hung_up;        /* the peer has ended its side */
-    bool is_send_blocked;    /* the socket took no more */
     bool is_send_over;       /* the peer takes no more */
     bool has_head;
     bool is_passing_over; /* the response is not the call's: its body is read
@@ -138,9 +140,9 @@ enum wr_step wr_call_judge_head(struct weir_call *call, weir_error *err);
 /* An attempt has failed: does another one follow?  Fills in the error. */
 bool wr_call_is_tried_again(struct weir_call *call, weir_error *err);
 /* None does: the call ends in that error. */
-void wr_call_end_course(struct weir_call *call, weir_error *err);
+WR_COLD void wr_call_end_course(struct weir_call *call, weir_error *err);
 /* The response of an attempt that was not the last. */
-void wr_call_drop_response(struct weir_call *call);
+WR_COLD void wr_call_drop_response(struct weir_call *call);
 /* Waits for its next attempt, or waits no more. */
 void wr_call_delay(struct weir_call *call);
 void wr_call_end_delay(struct weir_call *call);
@@ -170,15 +172,15 @@ void wr_calls_begin_ready(struct wr_loop *loop);
 void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
                       short events);
 /* Puts all timers into the heap. */
-void wr_calls_time(struct wr_loop *loop);
-void wr_call_on_due(struct wr_loop *loop, struct weir_call *call);
+WR_COLD void wr_calls_time(struct wr_loop *loop);
+WR_COLD void wr_call_on_due(struct wr_loop *loop, struct weir_call *call);
 /* Has more to do, see loop->again. */
 void wr_call_go_on(struct wr_loop *loop, struct weir_call *call);
 /* Its redial has ended: err NULL = well. */
-void wr_call_redialed(struct wr_loop *loop, struct weir_call *call,
-                      struct wr_conn *fresh, weir_error *err);
+WR_COLD void wr_call_redialed(struct wr_loop *loop, struct weir_call *call,
+                              struct wr_conn *fresh, weir_error *err);
 /* Ends it, at whatever stage it is. */
-void wr_call_cut(struct wr_loop *loop, struct weir_call *call,
-                 weir_status status, const char *why);
+WR_COLD void wr_call_cut(struct wr_loop *loop, struct weir_call *call,
+                         weir_status status, const char *why);
 
 #endif

@@ -134,7 +134,6 @@ static void take_over(struct wr_loop *loop, struct weir_call *call,
     call->hold_ns = hedge->hold_ns;
     call->is_dry = hedge->is_dry;
     call->has_hung_up = hedge->has_hung_up;
-    call->is_send_blocked = hedge->is_send_blocked;
     call->is_send_over = hedge->is_send_over;
     call->has_leftover = true; /* perhaps */
 }

@@ -9,20 +9,22 @@
 #ifndef WR_DRIVE_CALL_HEDGE_H
 #define WR_DRIVE_CALL_HEDGE_H
 
+#include "base/cold.h"
 #include "drive/call.h"
 
 /* The hedge of an active call is due. */
-void wr_call_hedge(struct wr_loop *loop, struct weir_call *call);
+WR_COLD void wr_call_hedge(struct wr_loop *loop, struct weir_call *call);
 /* A hedge has its connection. */
-void wr_call_hedge_begins(struct wr_loop *loop, struct weir_call *hedge);
+WR_COLD void wr_call_hedge_begins(struct wr_loop *loop,
+                                  struct weir_call *hedge);
 /* The head of the first is in: its hedge ends. */
-void wr_call_beat_hedge(struct wr_loop *loop, struct weir_call *call);
+WR_COLD void wr_call_beat_hedge(struct wr_loop *loop, struct weir_call *call);
 /* The head of a hedge is in.  The hedge is gone then. */
-void wr_call_hedge_wins(struct wr_loop *loop, struct weir_call *hedge);
+WR_COLD void wr_call_hedge_wins(struct wr_loop *loop, struct weir_call *hedge);
 /* One of a pair has failed, and holds nothing any more.  true: that was all,
  * the other one goes on, or has ended the call.  false: the call ends in this
  * error, and its hedge has been ended. */
-bool wr_call_is_outlived(struct wr_loop *loop, struct weir_call *call,
-                         weir_error *err);
+WR_COLD bool wr_call_is_outlived(struct wr_loop *loop, struct weir_call *call,
+                                 weir_error *err);
 
 #endif

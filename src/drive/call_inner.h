@@ -3,17 +3,18 @@
 #ifndef WR_DRIVE_CALL_INNER_H
 #define WR_DRIVE_CALL_INNER_H
 
+#include "base/cold.h"
 #include "drive/call.h"
 
 void wr_call_set_state(struct weir_call *call, enum wr_call_state state);
 /* It must be looked at, sooner or later. */
 void wr_call_set_timer(struct wr_loop *loop, struct weir_call *call);
 /* Its connection and its dial go; fills in the error, which says why. */
-void wr_call_drop_transfer(struct wr_loop *loop, struct weir_call *call,
-                           weir_error *err);
+WR_COLD void wr_call_drop_transfer(struct wr_loop *loop, struct weir_call *call,
+                                   weir_error *err);
 /* Its attempt has failed, at whatever stage it is. */
-void wr_call_fail(struct wr_loop *loop, struct weir_call *call,
-                  weir_error *err);
+WR_COLD void wr_call_fail(struct wr_loop *loop, struct weir_call *call,
+                          weir_error *err);
 /* What follows on a step. */
 void wr_call_settle(struct wr_loop *loop, struct weir_call *call,
                     enum wr_step step, weir_error *err);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "conn/reuse.h"
 #include "drive/acquire.h"
@@ -129,6 +130,8 @@ static void end_call(struct wr_loop *loop, struct weir_call *call,
     if (call->handlers.on_done)
         call->handlers.on_done(call->user, call,
                                call->has_head ? call->response : NULL, err);
+    if (call->response && !call->has_handle)
+        wr_call_leave_buffer(loop, call);
     wr_call_retire(call);
 }
 
@@ -143,8 +146,8 @@ static void leave_conn(struct weir_call *call)
 
 /* A call in the line has come as far as the dial of its bucket, if there is
  * one. */
-static weir_stage stage_in_line(const struct wr_loop *loop,
-                                const struct weir_call *call)
+WR_COLD static weir_stage stage_in_line(const struct wr_loop *loop,
+                                        const struct weir_call *call)
 {
     const struct wr_key *key = &call->waiter.target->key;
     const struct wr_loop_dial *dial;
@@ -159,8 +162,8 @@ static weir_stage stage_in_line(const struct wr_loop *loop,
     return WEIR_STAGE_WAIT;
 }
 
-static weir_stage stage_of(const struct wr_loop *loop,
-                           const struct weir_call *call)
+WR_COLD static weir_stage stage_of(const struct wr_loop *loop,
+                                   const struct weir_call *call)
 {
     if (call->state == WR_CALL_HEDGED && call->rival)
         call = call->rival;
@@ -178,8 +181,8 @@ static weir_stage stage_of(const struct wr_loop *loop,
 }
 
 /* It holds nothing any more, and no attempt follows. */
-static void give_up(struct wr_loop *loop, struct weir_call *call,
-                    weir_error *err)
+WR_COLD static void give_up(struct wr_loop *loop, struct weir_call *call,
+                            weir_error *err)
 {
     wr_call_end_course(call, err);
     wr_count_failure(loop->pool);
@@ -202,7 +205,7 @@ static void rejoin(struct wr_loop *loop, struct weir_call *call)
 }
 
 /* Its attempt has ended, and holds nothing any more. */
-static void try_again(struct wr_loop *loop, struct weir_call *call)
+WR_COLD static void try_again(struct wr_loop *loop, struct weir_call *call)
 {
     wr_call_drop_response(call);
     if (call->is_in_again)
@@ -269,7 +272,7 @@ static void finish(struct wr_loop *loop, struct weir_call *call)
 /* --- the steps of an active call ----------------------------------------- */
 
 /* Design 4.4: once more, on a fresh connection in the same place. */
-static void redial(struct wr_loop *loop, struct weir_call *call)
+WR_COLD static void redial(struct wr_loop *loop, struct weir_call *call)
 {
     weir_error err;
 
@@ -339,7 +342,6 @@ void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
     weir_error err;
 
     err.stage = WEIR_STAGE_NONE;
-    loop->now_ns = wr_now();
     if (events & (POLLRDHUP | POLLHUP | POLLERR))
         call->has_hung_up = true;
     if (events & ~POLLOUT) {
@@ -449,7 +451,7 @@ static bool welcome(struct wr_loop *loop, struct weir_call *call)
     return true;
 }
 
-static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
+WR_COLD static void give_conn_back(struct wr_loop *loop, struct wr_conn *conn)
 {
     struct weir_pool *pool = loop->pool;
 
@@ -468,7 +470,7 @@ static void begin_granted(struct wr_loop *loop, struct weir_call *call)
 
 /* Cancelled before it has begun: its connection goes back untouched, and the
  * news of that, which is in the inbox, ends it. */
-static void withdraw(struct wr_loop *loop, struct weir_call *call)
+WR_COLD static void withdraw(struct wr_loop *loop, struct weir_call *call)
 {
     struct wr_conn *conn = call->response->conn;
 

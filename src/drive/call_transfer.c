@@ -230,6 +230,27 @@ static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
     return wr_call_take_body(loop, call, ret_want, err);
 }
 
+/* A call takes a buffer when there is something to receive, and gives it up at
+ * its end: those that wait for their response share one that is warm in the
+ * processor's cache. */
+static void take_buffer(struct wr_loop *loop, struct wr_exchange *ex)
+{
+    if (!ex->in.data && loop->buffer_count > 0)
+        ex->in = loop->buffers[--loop->buffer_count];
+}
+
+void wr_call_leave_buffer(struct wr_loop *loop, struct weir_call *call)
+{
+    struct wr_buf *in = &call->response->exchange.in;
+
+    if (!in->data || in->cap > WR_SPARE_BUFFER_MAX ||
+        loop->buffer_count == WR_LOOP_BUFFERS)
+        return;
+    in->len = 0;
+    loop->buffers[loop->buffer_count++] = *in;
+    *in = (struct wr_buf){0};
+}
+
 /* Where to receive next: a body of known framing goes through the loop's own
  * buffer, so that no call keeps a large one. */
 static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
@@ -248,6 +269,7 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
     }
     if ((is_streamed(call) || call->response->decoder) && call->has_head)
         want = 0; /* the head must not move: there is room behind it */
+    take_buffer(loop, ex);
     return wr_exchange_room(ex, want, ret_at, ret_cap);
 }
 
@@ -283,6 +305,8 @@ void wr_call_do_again(struct wr_loop *loop, struct weir_call *call)
 void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call)
 {
     call->is_dry = true;
+    if (call->response->exchange.in.len == 0)
+        wr_call_leave_buffer(loop, call);
     wr_poller_rearm(loop->poller,
                     wr_slot_data(loop, call->response->conn->slot), POLLIN);
 }

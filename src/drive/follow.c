@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "base/cold.h"
+
 /* A Unix socket, and an address of the caller's choice, have no name. */
 static bool has_name(const struct wr_conn *conn)
 {
     return conn->peer.sin6_family != 0 && !conn->target->address;
 }
 
-static bool has_left(struct weir_pool *pool, const struct wr_conn *conn)
+WR_COLD static bool has_left(struct weir_pool *pool, const struct wr_conn *conn)
 {
     const struct wr_target *target = conn->target;
     struct wr_addr peer = {.len = sizeof conn->peer};

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "drive/loop.h"
+#include "net/clock.h"
 
 static void free_loop(struct wr_loop *loop)
 {
@@ -19,6 +20,8 @@ static void free_loop(struct wr_loop *loop)
         close(loop->wake_fd);
     wr_heap_done(&loop->call_due);
     wr_heap_done(&loop->dial_due);
+    while (loop->buffer_count > 0)
+        wr_buf_done(&loop->buffers[--loop->buffer_count]);
     wr_free(loop->slots);
     wr_free(loop);
 }
@@ -48,6 +51,7 @@ static struct wr_loop *new_loop(struct weir_pool *pool, unsigned index)
         loop->sleeps_until_ns = WR_NEVER;
         loop->rest_ns = 0; /* what rests already is seen to at once */
         loop->untimed_ns = WR_NEVER;
+        loop->now_ns = wr_now();
         errno = wr_slot_add_first(loop);
         if (errno == 0)
             return loop;
@@ -59,14 +63,9 @@ static struct wr_loop *new_loop(struct weir_pool *pool, unsigned index)
 static void *host(void *user)
 {
     struct wr_loop *loop = user;
-    bool is_stopping = false;
 
-    while (!is_stopping) {
+    while (!loop->must_stop)
         wr_loop_turn(loop, WR_NEVER);
-        pthread_mutex_lock(&loop->pool->lock);
-        is_stopping = loop->is_stopping;
-        pthread_mutex_unlock(&loop->pool->lock);
-    }
     return NULL;
 }
 
@@ -90,14 +89,12 @@ static bool is_hosted(const struct weir_pool *pool)
     return pool->options.loop == WEIR_LOOP_HOSTED;
 }
 
-weir_status wr_loops_start_locked(struct weir_pool *pool, weir_error *ret_err)
+weir_status wr_loops_make_locked(struct weir_pool *pool, weir_error *ret_err)
 {
     const unsigned wanted = is_hosted(pool) ? pool->options.loops : 1;
     struct wr_loop **loops;
     int error = 0;
 
-    if (pool->loops)
-        return WEIR_OK;
     loops = wr_calloc(wanted, sizeof(struct wr_loop *));
     if (!loops)
         return wr_error_no_memory(ret_err);

@@ -10,6 +10,7 @@
 #ifndef WR_DRIVE_KEEPER_H
 #define WR_DRIVE_KEEPER_H
 
+#include "base/cold.h"
 #include "drive/loop.h"
 
 /* A warm minimum that somebody asked for. */
@@ -32,7 +33,7 @@ void wr_keeper_nudge_locked(struct weir_pool *pool, uint64_t due_ns);
 /* For the loop: when wr_keeper_round() is due; the round itself; and what to do
  * about an event of a connection that is not active. */
 uint64_t wr_keeper_due_locked(const struct wr_loop *loop);
-void wr_keeper_round(struct wr_loop *loop);
-void wr_keeper_look(struct wr_loop *loop, uint64_t slot_data);
+WR_COLD void wr_keeper_round(struct wr_loop *loop);
+WR_COLD void wr_keeper_look(struct wr_loop *loop, uint64_t slot_data);
 
 #endif

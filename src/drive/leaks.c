@@ -9,7 +9,8 @@
 
 /* --- where a call is made ------------------------------------------------ */
 
-static _Thread_local struct wr_place place_here;
+__attribute__((
+    tls_model("initial-exec"))) static _Thread_local struct wr_place place_here;
 
 void wr_leaks_set_place(const char *file, unsigned line)
 {
@@ -44,7 +45,7 @@ static void look_by_locked(struct weir_pool *pool, uint64_t due_ns)
     wr_keeper_nudge_locked(pool, due_ns);
 }
 
-void wr_leaks_watch_locked(struct weir_pool *pool,
+void wr_leaks_begin_locked(struct weir_pool *pool,
                            struct weir_response *response,
                            const struct weir_request *request,
                            const atomic_int *flow, struct wr_place place,
@@ -52,9 +53,6 @@ void wr_leaks_watch_locked(struct weir_pool *pool,
 {
     struct wr_held *held = &response->held;
 
-    held->is_watched = pool->leak_ns != WR_NEVER;
-    if (!held->is_watched)
-        return;
     held->is_told = false;
     held->flow = flow;
     held->place = place;

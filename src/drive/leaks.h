@@ -8,6 +8,7 @@
 #ifndef WR_DRIVE_LEAKS_H
 #define WR_DRIVE_LEAKS_H
 
+#include "base/cold.h"
 #include "drive/runtime.h"
 
 enum {
@@ -21,11 +22,21 @@ struct wr_place wr_leaks_place(void);
 
 /* The response has got a lease for this request.  `flow`: of its asynchronous
  * call; NULL = none. */
-void wr_leaks_watch_locked(struct weir_pool *pool,
-                           struct weir_response *response,
-                           const struct weir_request *request,
-                           const atomic_int *flow, struct wr_place place,
-                           uint64_t now_ns);
+WR_COLD void wr_leaks_begin_locked(struct weir_pool *pool,
+                                   struct weir_response *response,
+                                   const struct weir_request *request,
+                                   const atomic_int *flow,
+                                   struct wr_place place, uint64_t now_ns);
+static inline void wr_leaks_watch_locked(struct weir_pool *pool,
+                                         struct weir_response *response,
+                                         const struct weir_request *request,
+                                         const atomic_int *flow,
+                                         struct wr_place place, uint64_t now_ns)
+{
+    response->held.is_watched = pool->leak_ns != WR_NEVER;
+    if (response->held.is_watched)
+        wr_leaks_begin_locked(pool, response, request, flow, place, now_ns);
+}
 /* A watched response is another call's from now on. */
 void wr_leaks_adopt(struct weir_pool *pool, struct weir_response *response,
                     const atomic_int *flow, struct wr_place place);

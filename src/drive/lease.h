@@ -3,6 +3,7 @@
 #ifndef WR_DRIVE_LEASE_H
 #define WR_DRIVE_LEASE_H
 
+#include "base/cold.h"
 #include "conn/reuse.h"
 #include "drive/runtime.h"
 
@@ -22,10 +23,10 @@ void wr_look_behind(struct wr_conn *conn, struct wr_verdict *verdict);
 void wr_finish_lease(struct weir_response *response);
 /* Ends the lease after a failure; fills in what the error says of the attempt.
  * `stage` unless the error has one. */
-void wr_fail_lease(struct weir_response *response, weir_error *err,
-                   weir_stage stage);
+WR_COLD void wr_fail_lease(struct weir_response *response, weir_error *err,
+                           weir_stage stage);
 /* A call has ended in an error. */
-void wr_count_failure(struct weir_pool *pool);
+WR_COLD void wr_count_failure(struct weir_pool *pool);
 /* Gives up a response that holds no lease. */
 void wr_let_go(struct weir_response *response);
 

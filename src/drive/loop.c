@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/cold.h"
 #include "drive/call.h"
 #include "drive/keeper.h"
 #include "net/clock.h"
@@ -11,7 +12,8 @@ enum {
     INBOX_ROUNDS = 8, /* before the poller has its turn */
 };
 
-static _Thread_local struct wr_loop *loop_here;
+__attribute__((
+    tls_model("initial-exec"))) static _Thread_local struct wr_loop *loop_here;
 
 struct wr_loop *wr_loop_here(void)
 {
@@ -63,6 +65,33 @@ enum {
     NEWS_MAX = 64
 };
 
+/* What has been taken out of an inbox. */
+struct batch {
+    struct wr_loop_dial_list dials;
+    struct weir_call *calls[NEWS_MAX];
+    struct wr_news news[NEWS_MAX];
+    unsigned count;
+};
+
+/* Takes what others have left here, a handful at a time.  false: nothing. */
+static bool take_batch_locked(struct wr_loop *loop, struct batch *batch)
+{
+    unsigned count = 0;
+
+    TAILQ_INIT(&batch->dials);
+    TAILQ_CONCAT(&batch->dials, &loop->new_dials, link);
+    while (count < NEWS_MAX && !TAILQ_EMPTY(&loop->inbox)) {
+        struct weir_call *call = TAILQ_FIRST(&loop->inbox);
+
+        TAILQ_REMOVE(&loop->inbox, call, inbox);
+        batch->calls[count] = call;
+        batch->news[count] = take_news_locked(call);
+        count++;
+    }
+    batch->count = count;
+    return count > 0 || !TAILQ_EMPTY(&batch->dials);
+}
+
 /* One of a pair, which the news of the other one may have ended. */
 static void let_go(struct weir_call *call)
 {
@@ -70,35 +99,16 @@ static void let_go(struct weir_call *call)
     wr_call_unref_unlock(call);
 }
 
-/* Takes what others have left here, a handful at a time.  false: nothing. */
-static bool take_inbox(struct wr_loop *loop)
+static void hand_out(struct wr_loop *loop, struct batch *batch)
 {
-    struct wr_loop_dial_list dials = TAILQ_HEAD_INITIALIZER(dials);
-    struct weir_call *calls[NEWS_MAX];
-    struct wr_news news[NEWS_MAX];
-    unsigned count = 0;
-
-    pthread_mutex_lock(&loop->pool->lock);
-    loop->is_asleep = false;
-    TAILQ_CONCAT(&dials, &loop->new_dials, link);
-    while (count < NEWS_MAX && !TAILQ_EMPTY(&loop->inbox)) {
-        calls[count] = TAILQ_FIRST(&loop->inbox);
-        TAILQ_REMOVE(&loop->inbox, calls[count], inbox);
-        news[count] = take_news_locked(calls[count]);
-        count++;
-    }
-    pthread_mutex_unlock(&loop->pool->lock);
-    if (count == 0 && TAILQ_EMPTY(&dials))
-        return false;
     loop->now_ns = wr_now();
-    wr_loop_adopt_dials(loop, &dials);
-    for (unsigned i = 0; i < count; i++) {
-        wr_call_take_news(loop, calls[i], &news[i]);
-        if (news[i].is_held)
-            let_go(calls[i]);
+    wr_loop_adopt_dials(loop, &batch->dials);
+    for (unsigned i = 0; i < batch->count; i++) {
+        wr_call_take_news(loop, batch->calls[i], &batch->news[i]);
+        if (batch->news[i].is_held)
+            let_go(batch->calls[i]);
         wr_calls_begin_ready(loop);
     }
-    return true;
 }
 
 /* --- waiting ------------------------------------------------------------- */
@@ -117,21 +127,44 @@ uint64_t wr_loop_due_locked(struct wr_loop *loop)
 
 /* Until when there is nothing to do; 0 = there is.  From here on the loop
  * counts as asleep, so that what comes wakes it. */
-static uint64_t fall_asleep(struct wr_loop *loop)
+static uint64_t fall_asleep_locked(struct wr_loop *loop)
 {
-    uint64_t until_ns;
-
-    pthread_mutex_lock(&loop->pool->lock);
-    until_ns = wr_loop_due_locked(loop);
     loop->must_cut = loop->pool->is_cut && !loop->is_cut;
+    loop->must_stop = loop->is_stopping;
     loop->keep_ns = wr_keeper_due_locked(loop);
     loop->is_asleep = true;
-    loop->sleeps_until_ns = until_ns;
-    pthread_mutex_unlock(&loop->pool->lock);
-    return until_ns;
+    loop->sleeps_until_ns = wr_loop_due_locked(loop);
+    return loop->sleeps_until_ns;
 }
 
-static void hear_wake_up(struct wr_loop *loop)
+/* Works off the inbox, then falls asleep.  Returns until when: 0 if there has
+ * been anything and the program runs the loop, for it may be what it waits
+ * for. */
+static uint64_t settle_down(struct wr_loop *loop)
+{
+    struct batch batch;
+    uint64_t until_ns = 0;
+    bool has_batch;
+    int rounds = 0;
+
+    do {
+        pthread_mutex_lock(&loop->pool->lock);
+        loop->is_asleep = false;
+        has_batch = rounds < INBOX_ROUNDS && take_batch_locked(loop, &batch);
+        if (!has_batch)
+            until_ns = fall_asleep_locked(loop);
+        pthread_mutex_unlock(&loop->pool->lock);
+        if (has_batch) {
+            hand_out(loop, &batch);
+            rounds++;
+        }
+    } while (has_batch);
+    return rounds > 0 && !loop->has_thread ? 0 : until_ns;
+}
+
+/* --- events -------------------------------------------------------------- */
+
+WR_COLD static void hear_wake_up(struct wr_loop *loop)
 {
     uint64_t count;
 
@@ -141,8 +174,8 @@ static void hear_wake_up(struct wr_loop *loop)
     pthread_mutex_unlock(&loop->pool->lock);
 }
 
-static void dial_event(struct wr_loop *loop, struct wr_loop_dial *dial,
-                       uint32_t slot, short events)
+WR_COLD static void dial_event(struct wr_loop *loop, struct wr_loop_dial *dial,
+                               uint32_t slot, short events)
 {
     struct wr_waits ready = dial->waits;
 
@@ -191,7 +224,7 @@ static void fire_due(struct wr_loop *loop)
 }
 
 /* Each call once, though some may come back, and one may end another. */
-static void go_on_again(struct wr_loop *loop)
+WR_COLD static void go_on_again(struct wr_loop *loop)
 {
     struct weir_call *call;
     unsigned count = 0;
@@ -207,7 +240,7 @@ static void go_on_again(struct wr_loop *loop)
 }
 
 /* The grace of a close is over: everything ends now. */
-static void cut_all(struct wr_loop *loop)
+WR_COLD static void cut_all(struct wr_loop *loop)
 {
     struct weir_call *call;
 
@@ -219,14 +252,22 @@ static void cut_all(struct wr_loop *loop)
                     "the pool was closed and its grace is over");
 }
 
-void wr_loop_end(struct wr_loop *loop)
+WR_COLD void wr_loop_end(struct wr_loop *loop)
 {
     struct wr_loop *const outer = loop_here;
+    struct batch batch;
+    bool has_batch;
 
     loop_here = loop;
     loop->is_cut = true;
-    while (take_inbox(loop))
-        continue;
+    do {
+        pthread_mutex_lock(&loop->pool->lock);
+        loop->is_asleep = false;
+        has_batch = take_batch_locked(loop, &batch);
+        pthread_mutex_unlock(&loop->pool->lock);
+        if (has_batch)
+            hand_out(loop, &batch);
+    } while (has_batch);
     wr_loop_drop_dials(loop);
     hear_wake_up(loop); /* an external one's descriptor is quiet from now on */
     loop_here = outer;
@@ -236,25 +277,26 @@ void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)
 {
     struct wr_loop *const outer = loop_here;
     uint64_t until_ns;
-    int rounds = 0;
     int count;
 
     loop_here = loop;
-    while (rounds < INBOX_ROUNDS && take_inbox(loop))
-        rounds++;
-    until_ns = wr_earlier(fall_asleep(loop), deadline_ns);
-    if (rounds > 0 && !loop->has_thread)
-        until_ns = 0; /* it may be what the caller waits for */
-    count = wr_poller_wait(loop->poller,
-                           until_ns ? wr_poll_timeout(until_ns, wr_now()) : 0,
-                           loop->events, WR_LOOP_EVENTS);
+    until_ns = wr_earlier(settle_down(loop), deadline_ns);
+    count = wr_poller_wait(
+        loop->poller,
+        until_ns ? wr_poll_timeout(until_ns,
+                                   loop->has_thread ? loop->now_ns : wr_now())
+                 : 0,
+        loop->events, WR_LOOP_EVENTS);
     loop->now_ns = wr_now();
     for (int i = 0; i < count; i++) {
+        if (i > 0)
+            loop->now_ns = wr_now();
         handle_event(loop, &loop->events[i]);
         wr_calls_begin_ready(loop);
     }
     fire_due(loop);
-    go_on_again(loop);
+    if (!TAILQ_EMPTY(&loop->again))
+        go_on_again(loop);
     if (loop->keep_ns <= loop->now_ns)
         wr_keeper_round(loop);
     wr_calls_begin_ready(loop);

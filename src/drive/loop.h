@@ -17,6 +17,8 @@
 
 #include <stdatomic.h>
 
+#include "base/buf.h"
+#include "base/cold.h"
 #include "base/heap.h"
 #include "drive/poller.h"
 #include "drive/runtime.h"
@@ -24,6 +26,7 @@
 enum {
     WR_LOOP_EVENTS = 256,    /* taken from the poller at a time */
     WR_LOOP_SCRATCH = 65536, /* bytes that a body is received into */
+    WR_LOOP_BUFFERS = 64,    /* of ended calls, kept for others */
 };
 
 struct wr_slot {
@@ -79,14 +82,17 @@ struct wr_loop {
         untimed_ns; /* calls that are not in call_due fall due no earlier */
     struct wr_heap call_due;
     struct wr_heap dial_due;
-    bool must_cut; /* the pool's grace is over */
-    bool is_cut;   /* all calls have been ended */
+    bool must_cut;  /* the pool's grace is over */
+    bool must_stop; /* is_stopping, as it fell asleep */
+    bool is_cut;    /* all calls have been ended */
     unsigned call_count;
     struct wr_call_list calls;
     struct wr_call_list again; /* have more to do at once */
     struct wr_call_list ready; /* have their connection and begin at once */
     unsigned dial_count;
     struct wr_loop_dial_list dials;
+    struct wr_buf buffers[WR_LOOP_BUFFERS]; /* the last one is the warmest */
+    unsigned buffer_count;
     struct wr_poller_event events[WR_LOOP_EVENTS];
     char scratch[WR_LOOP_SCRATCH];
 };
@@ -96,9 +102,16 @@ struct wr_loop *wr_loop_here(void);
 
 /* --- hosts.c ------------------------------------------------------------- */
 
-/* Makes the pool's loops, and their threads if it hosts them, unless they are
- * there.  WEIR_E_NO_MEMORY, WEIR_E_SYSTEM: nothing has changed. */
-weir_status wr_loops_start_locked(struct weir_pool *pool, weir_error *ret_err);
+/* Makes the pool's loops, and their threads if it hosts them.
+ * WEIR_E_NO_MEMORY, WEIR_E_SYSTEM: nothing has changed. */
+WR_COLD weir_status wr_loops_make_locked(struct weir_pool *pool,
+                                         weir_error *ret_err);
+/* The same unless they are there. */
+static inline weir_status wr_loops_start_locked(struct weir_pool *pool,
+                                                weir_error *ret_err)
+{
+    return pool->loops ? WEIR_OK : wr_loops_make_locked(pool, ret_err);
+}
 /* Ends the threads and the dials; lets go of the lock meanwhile.  No call is
  * left. */
 void wr_loops_stop_locked(struct weir_pool *pool);
@@ -157,10 +170,11 @@ bool wr_loop_take_dial_locked(struct weir_pool *pool, struct wr_dial *dial,
 /* Dials in the place of a call's stale connection.  false: no memory. */
 bool wr_loop_renew(struct wr_loop *loop, struct weir_call *call);
 /* Takes up those of new_dials; takes one forward; ends one, or all. */
-void wr_loop_adopt_dials(struct wr_loop *loop, struct wr_loop_dial_list *list);
-void wr_loop_dial_step(struct wr_loop *loop, struct wr_loop_dial *dial,
-                       const struct wr_waits *ready);
-void wr_loop_drop_dial(struct wr_loop *loop, struct wr_loop_dial *dial);
-void wr_loop_drop_dials(struct wr_loop *loop);
+WR_COLD void wr_loop_adopt_dials(struct wr_loop *loop,
+                                 struct wr_loop_dial_list *list);
+WR_COLD void wr_loop_dial_step(struct wr_loop *loop, struct wr_loop_dial *dial,
+                               const struct wr_waits *ready);
+WR_COLD void wr_loop_drop_dial(struct wr_loop *loop, struct wr_loop_dial *dial);
+WR_COLD void wr_loop_drop_dials(struct wr_loop *loop);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "net/clock.h"
 
@@ -98,7 +99,8 @@ void wr_means_renew_surroundings(struct weir_pool *pool)
 
 /* After a fork: the parent's context has locks that nobody here would ever
  * release. */
-static weir_status make_tls_again(struct weir_pool *pool, weir_error *ret_err)
+WR_COLD static weir_status make_tls_again(struct weir_pool *pool,
+                                          weir_error *ret_err)
 {
     weir_status status = WEIR_OK;
 
@@ -120,7 +122,7 @@ weir_status wr_means_prepare(struct weir_pool *pool,
 
     if (atomic_load_explicit(&pool->is_tls_due, memory_order_acquire))
         status = make_tls_again(pool, ret_err);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK && !wr_request_is_ready(request, &pool->surroundings))
         status = wr_request_prepare(request, &pool->surroundings, ret_err);
     return status;
 }

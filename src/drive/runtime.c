@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "conn/decoding.h"
@@ -198,7 +199,7 @@ void wr_settle_locked(struct weir_pool *pool)
         wr_tell_closer_locked(pool);
 }
 
-void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns)
+void wr_catch_up_locked(struct weir_pool *pool, uint64_t now_ns)
 {
     if (wr_leaks_due_locked(pool) <= now_ns)
         wr_leaks_look_locked(pool, now_ns);
@@ -262,7 +263,7 @@ struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
 
 /* --- life ---------------------------------------------------------------- */
 
-static void free_pool(struct weir_pool *pool)
+WR_COLD static void free_pool(struct weir_pool *pool)
 {
     struct weir_response *spare;
 

@@ -12,6 +12,7 @@
 
 #include <weir/pool.h>
 
+#include "base/cold.h"
 #include "conn/conn.h"
 #include "conn/course.h"
 #include "conn/dial.h"
@@ -146,7 +147,12 @@ static inline void wr_settle_if_needed_locked(struct weir_pool *pool)
 /* Something has ended while the pool is being closed. */
 void wr_tell_closer_locked(struct weir_pool *pool);
 /* Does what has fallen due. */
-void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns);
+WR_COLD void wr_catch_up_locked(struct weir_pool *pool, uint64_t now_ns);
+static inline void wr_tick_locked(struct weir_pool *pool, uint64_t now_ns)
+{
+    if (pool->leak_due_ns <= now_ns || wr_core_deadline(pool->core) <= now_ns)
+        wr_catch_up_locked(pool, now_ns);
+}
 
 /* A reference; dropping the last one frees the pool, so the lock is released
  * by wr_unref_unlock. */
@@ -176,7 +182,7 @@ void wr_core_limits_from(const weir_pool_options *options,
                          struct wr_core_limits *ret_limits);
 
 /* Tells the trace, if there is one.  Not under the lock. */
-__attribute__((format(printf, 6, 7))) void
+WR_COLD __attribute__((format(printf, 6, 7))) void
 wr_trace(struct weir_pool *pool, weir_trace_kind kind, uint64_t connection,
          const char *origin, uint64_t elapsed_ns, const char *format, ...);
 #define WR_TRACES(pool) __builtin_expect((pool)->trace != NULL, 0)

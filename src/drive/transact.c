@@ -18,8 +18,8 @@ static uint64_t limit_of(const struct weir_request *request, weir_timeout which,
     return WR_NEVER;
 }
 
-struct wr_call_limits wr_limits_of(const struct weir_request *request,
-                                   const struct wr_call_limits *pool)
+struct wr_call_limits wr_own_limits_of(const struct weir_request *request,
+                                       const struct wr_call_limits *pool)
 {
     return (struct wr_call_limits){
         limit_of(request, WEIR_TIMEOUT_ACQUIRE, pool->acquire_ns),
@@ -164,39 +164,34 @@ bool wr_is_rest_short(const struct wr_exchange *ex)
 
 /* --- traces -------------------------------------------------------------- */
 
-void wr_trace_lease(const struct weir_response *response)
+void wr_tell_lease(const struct weir_response *response)
 {
     const struct wr_call_times *times = &response->times;
 
-    if (WR_TRACES(response->pool))
-        wr_trace(response->pool, WEIR_TRACE_LEASE, response->number,
-                 response->conn->target->origin,
-                 times->granted_ns - times->begun_ns, "%s",
-                 response->is_reused ? "reused" : "new");
+    wr_trace(response->pool, WEIR_TRACE_LEASE, response->number,
+             response->conn->target->origin,
+             times->granted_ns - times->begun_ns, "%s",
+             response->is_reused ? "reused" : "new");
 }
 
-void wr_trace_sent(const struct weir_response *response,
-                   const struct weir_request *request)
+void wr_tell_sent(const struct weir_response *response,
+                  const struct weir_request *request)
 {
     const struct wr_call_times *times = &response->times;
 
-    if (WR_TRACES(response->pool))
-        wr_trace(response->pool, WEIR_TRACE_SENT, response->number,
-                 response->conn->target->origin,
-                 times->sent_ns - times->begun_ns, "%s %.*s, %llu bytes",
-                 request->method, (int)request->url.target.len,
-                 request->url.target.data,
-                 (unsigned long long)response->exchange.bytes_sent);
+    wr_trace(response->pool, WEIR_TRACE_SENT, response->number,
+             response->conn->target->origin, times->sent_ns - times->begun_ns,
+             "%s %.*s, %llu bytes", request->method,
+             (int)request->url.target.len, request->url.target.data,
+             (unsigned long long)response->exchange.bytes_sent);
 }
 
-void wr_trace_head(const struct weir_response *response)
+void wr_tell_head(const struct weir_response *response)
 {
     const struct wr_call_times *times = &response->times;
 
-    if (WR_TRACES(response->pool))
-        wr_trace(response->pool, WEIR_TRACE_RESPONSE, response->number,
-                 response->conn->target->origin,
-                 times->head_ns - times->begun_ns, "HTTP/1.%d %u",
-                 response->exchange.head.version - 10,
-                 response->exchange.head.status);
+    wr_trace(response->pool, WEIR_TRACE_RESPONSE, response->number,
+             response->conn->target->origin, times->head_ns - times->begun_ns,
+             "HTTP/1.%d %u", response->exchange.head.version - 10,
+             response->exchange.head.status);
 }

@@ -2,11 +2,19 @@
 #ifndef WR_DRIVE_TRANSACT_H
 #define WR_DRIVE_TRANSACT_H
 
+#include "base/cold.h"
 #include "drive/runtime.h"
 
 /* The time limits of a call: the request's own, else the pool's. */
-struct wr_call_limits wr_limits_of(const struct weir_request *request,
-                                   const struct wr_call_limits *pool);
+WR_COLD struct wr_call_limits
+wr_own_limits_of(const struct weir_request *request,
+                 const struct wr_call_limits *pool);
+static inline struct wr_call_limits
+wr_limits_of(const struct weir_request *request,
+             const struct wr_call_limits *pool)
+{
+    return request->has_timeouts ? wr_own_limits_of(request, pool) : *pool;
+}
 /* Gets a response ready for a call; takes a reference to the pool.
  * times.begun_ns, limits and deadline_ns are as given. */
 void wr_response_begin_locked(struct weir_pool *pool,
@@ -18,20 +26,21 @@ void wr_response_begin_locked(struct weir_pool *pool,
 uint64_t wr_read_deadline(const struct weir_response *response,
                           uint64_t since_ns);
 /* Which time limit has run out; its error. */
-weir_status wr_time_ran_out(const struct weir_response *response,
-                            uint64_t now_ns, weir_error *ret_err);
-weir_status wr_total_ran_out(uint64_t total_ns, weir_error *ret_err);
+WR_COLD weir_status wr_time_ran_out(const struct weir_response *response,
+                                    uint64_t now_ns, weir_error *ret_err);
+WR_COLD weir_status wr_total_ran_out(uint64_t total_ns, weir_error *ret_err);
 /* A write has failed.  WAIT: a peer that closes while we send may have answered
  * before, and what can be read says more than this error.  ERROR: this machine
  * could not send, and nothing would come. */
-enum wr_step wr_send_failed(const struct weir_response *response,
-                            int system_code, weir_error *err);
+WR_COLD enum wr_step wr_send_failed(const struct weir_response *response,
+                                    int system_code, weir_error *err);
 /* The transport has ended or failed: what that means for the exchange.  DONE or
  * ERROR. */
-enum wr_step wr_transport_ended(struct weir_response *response, enum wr_io io,
-                                int system_code, weir_error *err);
+WR_COLD enum wr_step wr_transport_ended(struct weir_response *response,
+                                        enum wr_io io, int system_code,
+                                        weir_error *err);
 /* A descriptor could not be registered, for the reason in errno.  ERROR. */
-enum wr_step wr_no_watch(int error, weir_error *err);
+WR_COLD enum wr_step wr_no_watch(int error, weir_error *err);
 /* Design 4.4: did a reused connection turn out stale, and may the request be
  * sent once more? */
 bool wr_is_stale(const struct weir_response *response,
@@ -42,9 +51,25 @@ bool wr_is_stale(const struct weir_response *response,
 #define WR_REST_WAIT_NS (WR_SECOND / 10)
 bool wr_is_rest_short(const struct wr_exchange *ex);
 /* Traces of a call's steps; nothing without a trace. */
-void wr_trace_lease(const struct weir_response *response);
-void wr_trace_sent(const struct weir_response *response,
-                   const struct weir_request *request);
-void wr_trace_head(const struct weir_response *response);
+WR_COLD void wr_tell_lease(const struct weir_response *response);
+static inline void wr_trace_lease(const struct weir_response *response)
+{
+    if (WR_TRACES(response->pool))
+        wr_tell_lease(response);
+}
+WR_COLD void wr_tell_sent(const struct weir_response *response,
+                          const struct weir_request *request);
+static inline void wr_trace_sent(const struct weir_response *response,
+                                 const struct weir_request *request)
+{
+    if (WR_TRACES(response->pool))
+        wr_tell_sent(response, request);
+}
+WR_COLD void wr_tell_head(const struct weir_response *response);
+static inline void wr_trace_head(const struct weir_response *response)
+{
+    if (WR_TRACES(response->pool))
+        wr_tell_head(response);
+}
 
 #endif

@@ -1,5 +1,6 @@
 #include "http/body.h"
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "http/ascii.h"
 #include "http/scan.h"
@@ -44,8 +45,8 @@ void wr_body_init(struct wr_body *body, const struct wr_head *head,
 
 /* --- chunk lines --------------------------------------------------------- */
 
-static bool refuse(const char *in, size_t at, const char *expected,
-                   weir_error *err)
+WR_COLD static bool refuse(const char *in, size_t at, const char *expected,
+                           weir_error *err)
 {
     wr_error_at(err, WEIR_E_PROTOCOL, at,
                 "invalid response: chunk at byte %zu: found %s, expected %s",

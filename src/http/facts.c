@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "http/ascii.h"
 #include "http/field.h"
@@ -47,8 +48,8 @@ static void skip_blanks(struct cursor *c)
 }
 
 /* Fails at a byte of the value; `name` and `expected` are for people. */
-static bool refuse(const struct cursor *c, const char *where, const char *name,
-                   const char *expected)
+WR_COLD static bool refuse(const struct cursor *c, const char *where,
+                           const char *name, const char *expected)
 {
     const size_t offset = (size_t)(where - c->block);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "http/ascii.h"
 #include "http/facts.h"
@@ -35,8 +36,8 @@ static const char *part_name(const struct wr_head *head)
                                        : "header field";
 }
 
-static enum wr_parse_result over_limit(weir_error *err, size_t offset,
-                                       const char *what, uint32_t limit)
+WR_COLD static enum wr_parse_result over_limit(weir_error *err, size_t offset,
+                                               const char *what, uint32_t limit)
 {
     wr_error_at(err, WEIR_E_LIMIT, offset,
                 "limit exceeded: %s at byte %zu: longer than %u", what, offset,
@@ -94,8 +95,8 @@ static inline const char *find_colon(const char *name, const char *end)
 
 /* Judges the byte at which the scanner stopped.  Returns the length of the
  * line end there, 0 when the byte behind a CR has not come yet, or -1. */
-static int odd_line_end(struct wr_head *head, const char *block, size_t at,
-                        size_t end, weir_error *err)
+WR_COLD static int odd_line_end(struct wr_head *head, const char *block,
+                                size_t at, size_t end, weir_error *err)
 {
     const bool must_be_crlf = head->limits->strict || head->is_trailer;
     const char *expected = "a visible character";
@@ -148,8 +149,8 @@ static bool fits_prefix(size_t at, char c)
     }
 }
 
-static enum wr_parse_result bad_prefix(const char *block, size_t at,
-                                       weir_error *err)
+WR_COLD static enum wr_parse_result bad_prefix(const char *block, size_t at,
+                                               weir_error *err)
 {
     const char *expected = at < CODE_AT ? "HTTP/1.0 or HTTP/1.1 and a space"
                            : at < BEHIND_CODE ? "a status code from 100 to 999"
@@ -230,8 +231,8 @@ static enum wr_parse_result take_status_line(struct wr_head *head,
 /* --- field lines ------------------------------------------------------- */
 
 /* The byte behind a field name is no colon, or there is no name. */
-static bool bad_name(const struct wr_head *head, const char *block, size_t at,
-                     weir_error *err)
+WR_COLD static bool bad_name(const struct wr_head *head, const char *block,
+                             size_t at, weir_error *err)
 {
     const bool is_first = head->field_count == 0;
     const char *line = block + head->line;
@@ -302,7 +303,8 @@ static bool add_field(struct wr_head *head, const char *block, const char *stop,
 
 /* --- obs-fold (RFC 9112 section 5.2) ------------------------------------ */
 
-static bool open_fold(struct wr_head *head, const char *block, weir_error *err)
+WR_COLD static bool open_fold(struct wr_head *head, const char *block,
+                              weir_error *err)
 {
     if (head->limits->strict)
         return bad_name(head, block, head->line, err);
@@ -313,7 +315,7 @@ static bool open_fold(struct wr_head *head, const char *block, weir_error *err)
 
 /* Overwrites the fold before the line [head->line, stop) with spaces and adds
  * the rest of the line to the last field. */
-static void add_fold(struct wr_head *head, char *block, uint32_t stop)
+WR_COLD static void add_fold(struct wr_head *head, char *block, uint32_t stop)
 {
     struct wr_field_ref *field = &head->fields[head->field_count - 1];
     uint32_t value_end = stop;
@@ -388,6 +390,21 @@ static bool take_usual_lines(struct wr_head *head, const char *block,
     return is_good;
 }
 
+/* The same of the empty line: CR LF, whole. */
+static inline bool take_usual_end(struct wr_head *head, const char *block,
+                                  const char *end)
+{
+    const char *line = block + head->line;
+
+    if (head->scanned != head->line || end - line < 2 ||
+        memcmp(line, "\r\n", 2) != 0)
+        return false;
+    head->line += 2;
+    head->scanned = head->line;
+    head->state = STATE_NEXT;
+    return true;
+}
+
 /* Takes one line, or what has come of it.  DONE: it was the empty one. */
 static enum wr_parse_result take_line(struct wr_head *head, char *block,
                                       const char *end, weir_error *err)
@@ -428,9 +445,12 @@ static enum wr_parse_result take_section(struct wr_head *head, char *block,
     while (result == WR_PARSE_MORE && block + head->line < end) {
         if (head->state == STATE_NEXT && !settle_field(head, block, err))
             return WR_PARSE_ERROR;
-        if (head->state == STATE_FIELD && head->scanned == head->line &&
-            !take_usual_lines(head, block, end, err))
-            return WR_PARSE_ERROR;
+        if (head->state == STATE_FIELD && head->scanned == head->line) {
+            if (!take_usual_lines(head, block, end, err))
+                return WR_PARSE_ERROR;
+            if (take_usual_end(head, block, end))
+                return WR_PARSE_DONE;
+        }
         result = take_line(head, block, end, err);
         if (head->state != STATE_NEXT)
             break; /* not a whole line */

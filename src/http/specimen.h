@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "base/cold.h"
+
 enum {
     WR_SPECIMEN_MAX = 24, /* bytes shown; a longer text ends in "..." */
     WR_SPECIMEN_SIZE = (size_t)4 * WR_SPECIMEN_MAX + sizeof "\"\"...",
@@ -14,10 +16,11 @@ struct wr_specimen {
 };
 
 /* "'x'" for a visible character, "0x20" for any other byte. */
-struct wr_specimen wr_specimen_byte(char byte);
+WR_COLD struct wr_specimen wr_specimen_byte(char byte);
 /* The same, or "the end" when at == len. */
-struct wr_specimen wr_specimen_at(const char *bytes, size_t at, size_t len);
+WR_COLD struct wr_specimen wr_specimen_at(const char *bytes, size_t at,
+                                          size_t len);
 /* The beginning of a text in quotes, bytes that are not printable as \xNN. */
-struct wr_specimen wr_specimen(const char *bytes, size_t len);
+WR_COLD struct wr_specimen wr_specimen(const char *bytes, size_t len);
 
 #endif

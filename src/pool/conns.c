@@ -209,5 +209,6 @@ void wr_pool_settle_conn(struct wr_core *core, struct conn *conn,
     }
     if (conn->leases == 0)
         wr_pool_rest(core, conn, now_ns, keep_ns);
-    wr_pool_serve_line(core, bucket);
+    if (bucket->tickets > 0)
+        wr_pool_serve_line(core, bucket);
 }
