@@ -81,6 +81,14 @@ weir_status wr_exchange_begin(struct wr_exchange *ex,
                               struct weir_request *request,
                               const struct wr_head_limits *limits,
                               struct wr_field_ref *fields, weir_error *ret_err);
+/* Where the fields go, if they were NULL at its begin; before anything is
+ * received. */
+static inline void wr_exchange_set_fields(struct wr_exchange *ex,
+                                          struct wr_field_ref *fields)
+{
+    ex->fields = fields;
+    ex->head.fields = fields;
+}
 /* Frees the buffers. */
 void wr_exchange_done(struct wr_exchange *ex);
 

@@ -5,12 +5,10 @@
 
 struct weir_response *wr_response_new(unsigned fields_max)
 {
-    struct weir_response *response = wr_malloc(
-        sizeof *response + (size_t)fields_max * 2 * sizeof response->fields[0]);
+    struct weir_response *response = wr_calloc(1, sizeof *response);
 
-    if (!response)
-        return NULL;
-    *response = (struct weir_response){.fields_max = fields_max};
+    if (response)
+        response->fields_max = fields_max;
     return response;
 }
 
@@ -19,5 +17,6 @@ void wr_response_delete(struct weir_response *response)
     wr_course_free(response->course);
     wr_decoding_end(response);
     wr_exchange_done(&response->exchange);
+    wr_free(response->fields);
     wr_free(response);
 }

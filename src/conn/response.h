@@ -11,6 +11,7 @@
 #include <weir/response.h>
 
 #include "base/cold.h"
+#include "base/mem.h"
 #include "conn/conn.h"
 #include "conn/course.h"
 #include "conn/dial.h"
@@ -55,6 +56,7 @@ struct wr_held {
     TAILQ_ENTRY(weir_response) link;
 };
 
+/* What every response uses comes first, and lies together. */
 struct weir_response {
     struct weir_pool *pool; /* one reference while in use */
     struct wr_conn *conn;   /* leased; NULL once it is back */
@@ -69,30 +71,39 @@ struct weir_response {
     struct wr_call_limits limits;
     struct wr_call_times times;
     struct wr_exchange exchange;
+    struct wr_field_ref *fields; /* header section, then trailers; owned; NULL:
+                                  * none yet, see wr_response_make_fields */
+    unsigned fields_max;         /* of each */
+    struct sockaddr_in6 peer;
+    const char *tls_version; /* static; NULL = plain */
+    const char *tls_cipher;
     struct wr_course *course;   /* what led to it, or NULL */
     struct wr_decoder *decoder; /* of a coded body; NULL: as it comes */
-    struct wr_coding_list codings;
-    char coding_text[40];   /* made when asked for */
-    struct wr_slice coded;  /* received, not yet decoded */
-    struct wr_buf decoded;  /* collected */
-    struct wr_slice unread; /* decoded, not yet copied to the caller */
-    weir_error failure;     /* what ended the body early, said again */
-    unsigned fields_max;    /* room in fields[] is twice that */
-    struct sockaddr_in6 peer;
-    char peer_text[WR_ADDR_TEXT]; /* "" until asked for */
-    const char *tls_version;      /* static; NULL = plain */
-    const char *tls_cipher;
-    char tls_text[WR_TLS_TEXT]; /* made when asked for */
-    struct wr_held held;
+    struct wr_slice coded;      /* received, not yet decoded */
+    struct wr_slice unread;     /* decoded, not yet copied to the caller */
     SLIST_ENTRY(weir_response) spare;
-    struct wr_field_ref fields[]; /* header section, then trailers */
+    struct wr_held held;
+    struct wr_buf decoded; /* collected */
+    struct wr_coding_list codings;
+    weir_error failure;           /* what ended the body early, said again */
+    char coding_text[40];         /* made when asked for */
+    char peer_text[WR_ADDR_TEXT]; /* "" until asked for */
+    char tls_text[WR_TLS_TEXT];   /* made when asked for */
 };
 
 SLIST_HEAD(wr_response_stack, weir_response);
 TAILQ_HEAD(wr_response_list, weir_response);
 
-/* NULL: out of memory. */
-struct weir_response *wr_response_new(unsigned fields_max);
+/* Without room for fields.  NULL: out of memory. */
+WR_COLD struct weir_response *wr_response_new(unsigned fields_max);
+/* Room for fields, unless there is some.  false: out of memory. */
+static inline bool wr_response_make_fields(struct weir_response *response)
+{
+    if (!response->fields)
+        response->fields = wr_malloc((size_t)response->fields_max * 2 *
+                                     sizeof *response->fields);
+    return response->fields != NULL;
+}
 WR_COLD void wr_response_delete(struct weir_response *response);
 
 #endif

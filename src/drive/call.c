@@ -159,7 +159,7 @@ static struct weir_response *new_response_locked(struct weir_call *call,
                                                  uint64_t now_ns)
 {
     const struct wr_waiter *waiter = &call->waiter;
-    struct weir_response *response = wr_take_response_locked(call->pool);
+    struct weir_response *response = wr_take_bare_response_locked(call->pool);
 
     if (!response)
         return NULL;

@@ -131,7 +131,7 @@ static void end_call(struct wr_loop *loop, struct weir_call *call,
         call->handlers.on_done(call->user, call,
                                call->has_head ? call->response : NULL, err);
     if (call->response && !call->has_handle)
-        wr_call_leave_buffer(loop, call);
+        wr_call_leave_room(loop, call);
     wr_call_retire(call);
 }
 

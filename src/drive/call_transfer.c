@@ -230,25 +230,48 @@ static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
     return wr_call_take_body(loop, call, ret_want, err);
 }
 
-/* A call takes a buffer when there is something to receive, and gives it up at
- * its end: those that wait for their response share one that is warm in the
- * processor's cache. */
-static void take_buffer(struct wr_loop *loop, struct wr_exchange *ex)
+/* A call takes room when there is something to receive, and gives it up at its
+ * end: so calls that wait for their response are small, and receive into memory
+ * that is warm in the processor's cache. */
+static bool take_room(struct wr_loop *loop, struct weir_response *response)
 {
-    if (!ex->in.data && loop->buffer_count > 0)
-        ex->in = loop->buffers[--loop->buffer_count];
+    struct wr_exchange *ex = &response->exchange;
+    struct wr_room room;
+
+    if (ex->fields)
+        return true;
+    while (!response->fields && loop->room_count > 0) {
+        room = loop->rooms[--loop->room_count];
+        if (room.fields_max == response->fields_max) {
+            response->fields = room.fields;
+            ex->in = room.in;
+        } else { /* of other options */
+            wr_room_done(&room);
+        }
+    }
+    if (!wr_response_make_fields(response))
+        return false;
+    wr_exchange_set_fields(ex, response->fields);
+    return true;
 }
 
-void wr_call_leave_buffer(struct wr_loop *loop, struct weir_call *call)
+void wr_call_leave_room(struct wr_loop *loop, struct weir_call *call)
 {
-    struct wr_buf *in = &call->response->exchange.in;
+    struct weir_response *response = call->response;
+    struct wr_exchange *ex = &response->exchange;
 
-    if (!in->data || in->cap > WR_SPARE_BUFFER_MAX ||
-        loop->buffer_count == WR_LOOP_BUFFERS)
+    if (!ex->fields || ex->in.cap > WR_SPARE_BUFFER_MAX ||
+        loop->room_count == WR_LOOP_ROOMS)
         return;
-    in->len = 0;
-    loop->buffers[loop->buffer_count++] = *in;
-    *in = (struct wr_buf){0};
+    ex->in.len = 0;
+    loop->rooms[loop->room_count++] = (struct wr_room){
+        .in = ex->in,
+        .fields = response->fields,
+        .fields_max = response->fields_max,
+    };
+    ex->in = (struct wr_buf){0};
+    response->fields = NULL;
+    wr_exchange_set_fields(ex, NULL);
 }
 
 /* Where to receive next: a body of known framing goes through the loop's own
@@ -269,8 +292,8 @@ static bool find_room(struct wr_loop *loop, struct weir_call *call, size_t want,
     }
     if ((is_streamed(call) || call->response->decoder) && call->has_head)
         want = 0; /* the head must not move: there is room behind it */
-    take_buffer(loop, ex);
-    return wr_exchange_room(ex, want, ret_at, ret_cap);
+    return take_room(loop, call->response) &&
+           wr_exchange_room(ex, want, ret_at, ret_cap);
 }
 
 /* Takes n bytes that were received. */
@@ -306,7 +329,7 @@ void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call)
 {
     call->is_dry = true;
     if (call->response->exchange.in.len == 0)
-        wr_call_leave_buffer(loop, call);
+        wr_call_leave_room(loop, call);
     wr_poller_rearm(loop->poller,
                     wr_slot_data(loop, call->response->conn->slot), POLLIN);
 }

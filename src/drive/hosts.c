@@ -20,8 +20,8 @@ static void free_loop(struct wr_loop *loop)
         close(loop->wake_fd);
     wr_heap_done(&loop->call_due);
     wr_heap_done(&loop->dial_due);
-    while (loop->buffer_count > 0)
-        wr_buf_done(&loop->buffers[--loop->buffer_count]);
+    while (loop->room_count > 0)
+        wr_room_done(&loop->rooms[--loop->room_count]);
     wr_free(loop->slots);
     wr_free(loop);
 }

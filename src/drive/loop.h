@@ -26,7 +26,14 @@
 enum {
     WR_LOOP_EVENTS = 256,    /* taken from the poller at a time */
     WR_LOOP_SCRATCH = 65536, /* bytes that a body is received into */
-    WR_LOOP_BUFFERS = 64,    /* of ended calls, kept for others */
+    WR_LOOP_ROOMS = 64,      /* of ended calls, kept for others */
+};
+
+/* What a response is received into. */
+struct wr_room {
+    struct wr_buf in;
+    struct wr_field_ref *fields;
+    unsigned fields_max;
 };
 
 struct wr_slot {
@@ -91,11 +98,17 @@ struct wr_loop {
     struct wr_call_list ready; /* have their connection and begin at once */
     unsigned dial_count;
     struct wr_loop_dial_list dials;
-    struct wr_buf buffers[WR_LOOP_BUFFERS]; /* the last one is the warmest */
-    unsigned buffer_count;
+    struct wr_room rooms[WR_LOOP_ROOMS]; /* the last one is the warmest */
+    unsigned room_count;
     struct wr_poller_event events[WR_LOOP_EVENTS];
     char scratch[WR_LOOP_SCRATCH];
 };
+
+static inline void wr_room_done(struct wr_room *room)
+{
+    wr_buf_done(&room->in);
+    wr_free(room->fields);
+}
 
 /* The loop that runs on this thread, or NULL. */
 struct wr_loop *wr_loop_here(void);

@@ -222,7 +222,7 @@ void wr_adopt_locked(struct weir_pool *pool, struct wr_conn *conn,
 
 /* --- responses ----------------------------------------------------------- */
 
-struct weir_response *wr_take_response_locked(struct weir_pool *pool)
+struct weir_response *wr_take_bare_response_locked(struct weir_pool *pool)
 {
     struct weir_response *response = SLIST_FIRST(&pool->spares);
 
@@ -236,6 +236,16 @@ struct weir_response *wr_take_response_locked(struct weir_pool *pool)
     }
     response->is_in_use = true;
     return response;
+}
+
+struct weir_response *wr_take_response_locked(struct weir_pool *pool)
+{
+    struct weir_response *response = wr_take_bare_response_locked(pool);
+
+    if (!response || wr_response_make_fields(response))
+        return response;
+    wr_response_delete(response);
+    return NULL;
 }
 
 struct weir_response *wr_keep_response_locked(struct weir_pool *pool,

@@ -164,6 +164,8 @@ void wr_unref_unlock(struct weir_pool *pool);
 
 /* A response to use, from the spares if there is one.  NULL: no memory. */
 struct weir_response *wr_take_response_locked(struct weir_pool *pool);
+/* The same, perhaps without room for fields. */
+struct weir_response *wr_take_bare_response_locked(struct weir_pool *pool);
 /* Gives one back that holds no lease.  Returns it if it must be deleted, which
  * the caller does outside the lock; NULL otherwise. */
 struct weir_response *wr_keep_response_locked(struct weir_pool *pool,
