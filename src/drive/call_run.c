@@ -1,10 +1,12 @@
 /* A call on its way through its loop: the exchange, taken forward by what the
  * poller tells.  Everything here runs on the loop, without the lock. */
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/cold.h"
 #include "base/error.h"
+#include "base/prefetch.h"
 #include "conn/reuse.h"
 #include "drive/acquire.h"
 #include "drive/call_hedge.h"
@@ -342,6 +344,10 @@ void wr_call_on_event(struct wr_loop *loop, struct weir_call *call,
     weir_error err;
 
     err.stage = WEIR_STAGE_NONE;
+    /* With many calls in flight neither is in the cache; they come while the
+     * kernel receives. */
+    wr_prefetch(call, offsetof(struct weir_call, waiter.error));
+    wr_prefetch(call->response, offsetof(struct weir_response, held) + 1);
     if (events & (POLLRDHUP | POLLHUP | POLLERR))
         call->has_hung_up = true;
     if (events & ~POLLOUT) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/cold.h"
+#include "base/prefetch.h"
 #include "drive/call.h"
 #include "drive/keeper.h"
 #include "net/clock.h"
@@ -197,12 +198,14 @@ static void handle_event(struct wr_loop *loop,
     if (atomic_load_explicit(&slot->generation, memory_order_relaxed) !=
         (unsigned)(event->data >> 32))
         return; /* gone since the poller told of it */
-    if (slot->call)
+    if (slot->call) {
+        wr_prefetch(slot->conn, sizeof *slot->conn);
         wr_call_on_event(loop, slot->call, event->events);
-    else if (slot->dial)
+    } else if (slot->dial) {
         dial_event(loop, slot->dial, index, event->events);
-    else
+    } else {
         wr_keeper_look(loop, event->data);
+    }
 }
 
 static void fire_due(struct wr_loop *loop)
@@ -273,6 +276,16 @@ WR_COLD void wr_loop_end(struct wr_loop *loop)
     loop_here = outer;
 }
 
+/* A thread of weir's own has read the clock within its last turn: what falls
+ * due may be late by as long as that turn's callbacks took. */
+static int wait_ms(const struct wr_loop *loop, uint64_t until_ns)
+{
+    if (until_ns == 0)
+        return 0;
+    return wr_poll_timeout(until_ns,
+                           loop->has_thread ? loop->now_ns : wr_now());
+}
+
 void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)
 {
     struct wr_loop *const outer = loop_here;
@@ -281,12 +294,8 @@ void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)
 
     loop_here = loop;
     until_ns = wr_earlier(settle_down(loop), deadline_ns);
-    count = wr_poller_wait(
-        loop->poller,
-        until_ns ? wr_poll_timeout(until_ns,
-                                   loop->has_thread ? loop->now_ns : wr_now())
-                 : 0,
-        loop->events, WR_LOOP_EVENTS);
+    count = wr_poller_wait(loop->poller, wait_ms(loop, until_ns), loop->events,
+                           WR_LOOP_EVENTS);
     loop->now_ns = wr_now();
     for (int i = 0; i < count; i++) {
         if (i > 0)
