@@ -3,6 +3,7 @@ each does), peers in other languages, and wrk.  They take turns on a core of
 their own."""
 
 import contextlib
+import functools
 import os
 import re
 import resource
@@ -180,23 +181,40 @@ def peers(folder):
     return found
 
 
-def interleaved(clients, rounds, measure):
-    """Each client in each round, the order reversed every second; the first
-    client is the floor.  {name: medians, with the ratio to the floor within
-    each round and the range of its inner half}."""
-    samples = {client.name: [] for client in clients}
-    for number in range(rounds):
-        for client in clients[::1 if number % 2 else -1]:
-            samples[client.name].append(measure(client))
-    floors = [sample["cpu_us"] for sample in samples[clients[0].name]]
-    result = {}
-    for name, mine in samples.items():
-        ratios = sorted(sample["cpu_us"] / floor
-                        for sample, floor in zip(mine, floors))
-        quarter = len(ratios) // 4
-        result[name] = {key: statistics.median(sample[key] for sample in mine)
-                        for key in mine[0]}
-        result[name].update(ratio=statistics.median(ratios),
-                            ratio_low=ratios[quarter],
-                            ratio_high=ratios[-1 - quarter])
-    return result
+def in_turn(measures, rounds, close=(), times=2):
+    """Each of {key: function} in each round, the order reversed every second
+    time; and between rounds those of `close`, of whose ratio something is
+    promised, so many times by themselves.  [{key: figures}], a row a turn."""
+    rows = []
+    for _ in range(rounds):
+        for keys in [list(measures)] + [list(close)] * (times if close else 0):
+            order = keys[::1 if len(rows) % 2 else -1]
+            rows.append({key: measures[key]() for key in order})
+    return rows
+
+
+def ratios(rows, key, base):
+    """CPU of one to that of another within each turn: the median, and the range
+    of the inner half."""
+    found = sorted(row[key]["cpu_us"] / row[base]["cpu_us"] for row in rows
+                   if key in row)
+    quarter = len(found) // 4
+    return {"ratio": statistics.median(found), "ratio_low": found[quarter],
+            "ratio_high": found[-1 - quarter]}
+
+
+def medians(rows, key):
+    mine = [row[key] for row in rows if key in row]
+    return {name: statistics.median(figures[name] for figures in mine)
+            for name in mine[0]}
+
+
+def interleaved(clients, rounds, measure, is_promised=False):
+    """Clients in turn; the first one is the floor, the second weir.
+    {name: medians, with the ratio to the floor}."""
+    names = [client.name for client in clients]
+    rows = in_turn({client.name: functools.partial(measure, client)
+                    for client in clients},
+                   rounds, names[:2] if is_promised else ())
+    return {name: medians(rows, name) | ratios(rows, name, names[0])
+            for name in names}

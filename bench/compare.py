@@ -8,6 +8,7 @@ BENCH_ONE_CORE in the environment the clients share the core of nginx.
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ import tempfile
 
 import clients
 import round_trips
-from scenarios import ORIGINS, SCENARIOS, SWEEP
+from scenarios import ORIGINS, SCENARIOS, SWEEP, SWEEP_BASE
 from server import nginx, on_core
 
 
@@ -45,7 +46,8 @@ def compare(scenario, server, args, folder):
         count = scenario.count or (1 if is_peer else 0)
         return client.figures(url, requests, ca, count)
 
-    result = clients.interleaved(measured, args.rounds, measure)
+    result = clients.interleaved(measured, args.rounds, measure,
+                                 scenario.bound > 0)
     if scenario.is_traced and not args.no_trace:
         for client in clients.of_kind(args.build, scenario.kind):
             calls = client.system_calls(url, ca, scenario.count)
@@ -57,42 +59,52 @@ def compare(scenario, server, args, folder):
     return result
 
 
-def sweep(kind, counts, server, rounds, args):
-    """{client: {count: figures}} over plain connections."""
+def sweep(kind, counts, base, server, rounds, args):
+    """{client: {count: figures}} over plain connections, with the ratio to the
+    client's own at `base`.  Most counts stand beside each other in a round;
+    weir's at the base and at the last, of whose ratio something is promised, do
+    so more often."""
     url = f"{server.plain}/102"
-    result = {}
-    for count in counts:
-        def measure(client, count=count):
-            requests = max(10000, 4 * count)
-            # It looks through all connections for each request.
-            if kind == "origins" and client.name == "libcurl":
-                requests //= 20
-            return client.figures(url, requests, None, count)
+    measured = clients.of_kind(args.build, kind)
 
-        row = clients.interleaved(clients.of_kind(args.build, kind), rounds,
-                                  measure)
-        for name, figures in row.items():
-            result.setdefault(name, {})[count] = figures
-    return result
+    def measure(client, count):
+        requests = max(10000, 4 * count)
+        # It looks through all connections for each request.
+        if kind == "origins" and client.name == "libcurl":
+            requests //= 20
+        return client.figures(url, requests, None, count)
+
+    rows = clients.in_turn(
+        {(client.name, count): functools.partial(measure, client, count)
+         for count in counts for client in measured},
+        rounds, [("weir", base), ("weir", counts[-1])])
+    return {client.name: {
+        count: clients.medians(rows, (client.name, count))
+        | clients.ratios(rows, (client.name, count), (client.name, base))
+        for count in counts} for client in measured}
 
 
 def latencies(server, args):
-    """{"plain" or "tls": {client: sorted microseconds}}, thinned to a few
-    hundred."""
+    """{"plain" or "tls": {"over_us": by how much weir's median is over the
+    floor's, "rows": {client: sorted microseconds, thinned to a few
+    hundred}}}."""
     result = {}
     for name in ("plain", "tls"):
         scenario = SCENARIOS["get" if name == "plain" else "get-tls"]
         url, ca = target(server, scenario)
-        rows = {}
-        for _ in range(max(1, args.rounds // 2)):
-            for client in clients.of_kind(args.build, "get"):
-                rows.setdefault(client.name, []).extend(
-                    client.latencies_us(url, 5000, ca))
-        result[name] = {}
-        for client, row in rows.items():
-            row.sort()
-            result[name][client] = [row[len(row) * i // 400]
-                                    for i in range(400)]
+        turns = clients.in_turn(
+            {client.name: functools.partial(client.latencies_us, url, 3000, ca)
+             for client in clients.of_kind(args.build, "get")},
+            args.rounds)
+        rows = {client: sorted(sample for turn in turns
+                               for sample in turn[client])
+                for client in turns[0]}
+        result[name] = {
+            "over_us": statistics.median(
+                statistics.median(turn["weir"])
+                - statistics.median(turn["by hand"]) for turn in turns),
+            "rows": {client: [row[len(row) * i // 400] for i in range(400)]
+                     for client, row in rows.items()}}
     return result
 
 
@@ -173,10 +185,10 @@ def run_all(names, args):
             show(scenario.title, result, scenario.bound)
         if everything:
             data["latency"] = latencies(server, args)
-            data["in_flight"] = sweep("loop", SWEEP, server, args.rounds,
-                                      args)
+            data["in_flight"] = sweep("loop", SWEEP, SWEEP_BASE, server,
+                                      args.rounds, args)
             show_sweep("CPU us a request, in flight", data["in_flight"])
-            data["origins"] = sweep("origins", ORIGINS, server,
+            data["origins"] = sweep("origins", ORIGINS, ORIGINS[0], server,
                                     min(args.rounds, 5), args)
             show_sweep("CPU us a request, origins in turn", data["origins"])
             data["lock"] = lock_times(args, server)

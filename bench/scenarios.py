@@ -51,7 +51,8 @@ SCENARIOS = {
 
 # In flight over as many connections: CPU a request against concurrency.
 SWEEP = (1, 4, 16, 64, 256, 1024)
-# The last may cost this much more than 64 in flight.
+# The last may cost so many times what this one does.
+SWEEP_BASE = 64
 SWEEP_BOUND = 1.15
 
 # Origins with a connection each, asked in turn, and what the most may cost
