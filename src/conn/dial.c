@@ -293,17 +293,15 @@ static enum wr_step step_connect(struct wr_dial *dial,
                                  struct wr_waits *ret_waits,
                                  weir_error *ret_err)
 {
-    struct wr_addr winner;
     int fd = -1;
-    const enum wr_step step = wr_race_step(&dial->race, ready, now_ns,
-                                           ret_waits, &fd, &winner, ret_err);
+    const enum wr_step step = wr_race_step(
+        &dial->race, ready, now_ns, ret_waits, &fd, &dial->peer, ret_err);
 
     if (step == WR_STEP_ERROR)
         return blame_proxy(dial, ret_err);
     if (step != WR_STEP_DONE)
         return step;
-    wr_addr_text(&winner, dial->peer, sizeof dial->peer);
-    dial->conn = new_conn(dial->target, fd, &winner);
+    dial->conn = new_conn(dial->target, fd, &dial->peer);
     if (!dial->conn) {
         close(fd);
         wr_error_no_memory(ret_err);
@@ -327,10 +325,12 @@ static enum wr_step time_out(struct wr_dial *dial, uint64_t now_ns,
                              weir_error *ret_err)
 {
     const weir_stage stage = wr_dial_stage(dial);
+    char peer[WR_ADDR_TEXT];
 
+    wr_dial_peer(dial, peer);
     wr_error_set(ret_err, WEIR_E_CONNECT_TIMEOUT,
                  "connect to %s: not done within %.3f s, still in stage %s",
-                 dial->peer[0] ? dial->peer : dial->target->origin,
+                 peer[0] ? peer : dial->target->origin,
                  (double)dial->limit_ns / 1e9, weir_stage_name(stage));
     return fail(dial, stage, now_ns, ret_err);
 }
@@ -406,9 +406,10 @@ uint64_t wr_dial_begun(const struct wr_dial *dial)
     return dial->begun_ns;
 }
 
-const char *wr_dial_peer(const struct wr_dial *dial)
+const char *wr_dial_peer(const struct wr_dial *dial, char buf[WR_ADDR_TEXT])
 {
-    return dial->peer;
+    buf[0] = '\0';
+    return dial->conn ? wr_addr_text(&dial->peer, buf, WR_ADDR_TEXT) : buf;
 }
 
 bool wr_dial_is_tunnelled(const struct wr_dial *dial)
@@ -416,9 +417,13 @@ bool wr_dial_is_tunnelled(const struct wr_dial *dial)
     return dial->is_tunnelled;
 }
 
-const char *wr_dial_tls_text(const struct wr_dial *dial)
+const char *wr_dial_tls_text(const struct wr_dial *dial, char buf[WR_TLS_TEXT])
 {
-    return dial->tls_text;
+    const struct wr_conn *conn = dial->conn;
+
+    buf[0] = '\0';
+    return conn && conn->io.tls ? wr_tls_text(conn->io.tls, buf, WR_TLS_TEXT)
+                                : buf;
 }
 
 void wr_dial_free(struct wr_dial *dial)

@@ -40,12 +40,14 @@ const struct wr_dial_times *wr_dial_times(const struct wr_dial *dial);
 struct wr_target *wr_dial_target(const struct wr_dial *dial);
 weir_stage wr_dial_stage(const struct wr_dial *dial);
 uint64_t wr_dial_begun(const struct wr_dial *dial);
-/* "93.184.216.34:443", or "" before the socket is connected; while it lives. */
-const char *wr_dial_peer(const struct wr_dial *dial);
+/* Writes "93.184.216.34:443" to buf, or "" before the socket is connected and
+ * once the connection is taken; returns buf. */
+const char *wr_dial_peer(const struct wr_dial *dial, char buf[WR_ADDR_TEXT]);
 /* The proxy has agreed to a tunnel. */
 bool wr_dial_is_tunnelled(const struct wr_dial *dial);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" before its end or without TLS. */
-const char *wr_dial_tls_text(const struct wr_dial *dial);
+/* The same with "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" before its end or
+ * without TLS. */
+const char *wr_dial_tls_text(const struct wr_dial *dial, char buf[WR_TLS_TEXT]);
 /* Ends a dial at any stage; NULL is allowed. */
 void wr_dial_free(struct wr_dial *dial);
 

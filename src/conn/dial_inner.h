@@ -34,8 +34,7 @@ struct wr_dial {
     struct wr_conn *conn; /* from the socket on */
     struct wr_tunnel tunnel;
     bool is_tunnelled;
-    char peer[WR_ADDR_TEXT];
-    char tls_text[WR_TLS_TEXT];
+    struct wr_addr peer; /* that `conn` has */
 };
 
 /* A step of one state; the state may have changed behind it. */

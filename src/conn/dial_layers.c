@@ -157,7 +157,6 @@ enum wr_step wr_dial_step_tls(struct wr_dial *dial,
     (void)ready;
     if (step == WR_STEP_DONE) {
         dial->conn->is_resumed = wr_tls_is_resumed(dial->conn->io.tls);
-        wr_tls_text(dial->conn->io.tls, dial->tls_text, sizeof dial->tls_text);
         wr_dial_set_state(dial, DIAL_DONE, now_ns);
     }
     return step;

@@ -53,6 +53,8 @@ void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
     const struct wr_target *target = wr_dial_target(dial);
     const char *origin = target->origin;
     const uint64_t elapsed_ns = now_ns - wr_dial_begun(dial);
+    char peer[WR_ADDR_TEXT];
+    char tls[WR_TLS_TEXT];
 
     if (!(*told & TOLD_DIAL)) {
         *told |= TOLD_DIAL;
@@ -65,10 +67,9 @@ void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
         wr_trace(pool, WEIR_TRACE_RESOLVED, 0, origin, elapsed_ns, "%s",
                  wr_target_peer_host(target));
     }
-    if (wr_dial_peer(dial)[0] && !(*told & TOLD_CONNECTED)) {
+    if (!(*told & TOLD_CONNECTED) && wr_dial_peer(dial, peer)[0]) {
         *told |= TOLD_CONNECTED;
-        wr_trace(pool, WEIR_TRACE_CONNECTED, 0, origin, elapsed_ns, "%s",
-                 wr_dial_peer(dial));
+        wr_trace(pool, WEIR_TRACE_CONNECTED, 0, origin, elapsed_ns, "%s", peer);
     }
     if (wr_dial_is_tunnelled(dial) && !(*told & TOLD_PROXY)) {
         char text[WR_PROXY_TEXT];
@@ -80,7 +81,7 @@ void wr_dialing_trace(struct weir_pool *pool, const struct wr_dial *dial,
     if (times->tls_ns && !(*told & TOLD_TLS)) {
         *told |= TOLD_TLS;
         wr_trace(pool, WEIR_TRACE_TLS, 0, origin, elapsed_ns, "%s",
-                 wr_dial_tls_text(dial));
+                 wr_dial_tls_text(dial, tls));
     }
 }
 

@@ -2,8 +2,8 @@
  *
  * A connection that has been idle for longer than the bypass window is put to
  * rest: registered, so that the peer's close, or any byte of its, is noticed at
- * once (RFC 9112 section 9.5), and its buffers given up.  Whoever takes it from
- * there rouses it.  Hot connections never come so far, and cost nothing.
+ * once (RFC 9112 section 9.5), and its buffers given up until it is lent again.
+ * Hot connections never come so far, and cost nothing.
  *
  * The keeper also calls wr_core_tick() when it is due: idle limit, age, time
  * limits in the line, and dials of the warm minimum. */

@@ -2,6 +2,8 @@
  * that leaks nothing and leaves the pool usable (design.md, 4.1 and 5). */
 #include "counted.h"
 
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "origin.h"
@@ -131,6 +133,92 @@ static void test_a_warm_fetch_takes_memory_once_at_most(void **state)
     assert_true(count(false, answers, "GET", fetch_and_free) <= ROUNDS);
     assert_true(count(false, chunks, "GET", fetch_and_free) <= ROUNDS);
     assert_true(count(true, answers, "GET", fetch_and_free) <= ROUNDS);
+}
+
+/* --- many calls ---------------------------------------------------------- */
+
+enum {
+    CALLS = 24,
+    /* Of one call that waits for its response, its connection included; the
+     * room to receive it in is more than 16 KiB. */
+    WAITING_MAX = 6144
+};
+
+static const struct origin_step at_a_signal[] = {O_EXPECT, O_WAIT(0),
+                                                 O_SEND(HELLO), O_AGAIN};
+
+static weir_flow take_body(void *user, weir_call *call, const void *data,
+                           size_t len)
+{
+    (void)user;
+    (void)call;
+    (void)data;
+    (void)len;
+    return WEIR_FLOW_ON;
+}
+
+static void tell(void *user, weir_call *call, weir_response *response,
+                 const weir_error *error)
+{
+    (void)call;
+    assert_null(error);
+    assert_int_equal(weir_response_status(response), 200);
+    assert_int_equal(weir_response_field_count(response), 1);
+    ++*(atomic_uint *)user;
+}
+
+/* Gives the loop its turn, wherever it runs. */
+static void take_turn(weir_pool *pool)
+{
+    struct pollfd waited = {weir_pool_fd(pool), POLLIN, 0};
+
+    poll(&waited, 1, 1);
+    if (waited.fd >= 0)
+        weir_pool_dispatch(pool, NULL);
+}
+
+/* So many calls without handles at once, which are answered when all have come.
+ * Returns what memory is held just before. */
+static uint64_t answer_all(weir_pool *pool, weir_request *request,
+                           unsigned count)
+{
+    static const weir_handlers handlers = {
+        .size = sizeof handlers, .on_body = take_body, .on_done = tell};
+    const unsigned before = origin_requests_in_all(origin);
+    atomic_uint told = 0;
+    uint64_t bytes;
+
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(
+            weir_submit(pool, request, &handlers, &told, NULL, NULL), WEIR_OK);
+    while (origin_requests_in_all(origin) < before + count)
+        take_turn(pool);
+    bytes = alloc_bytes();
+    for (unsigned i = 0; i < count; i++)
+        origin_post(origin, 0);
+    while (told < count)
+        take_turn(pool);
+    return bytes;
+}
+
+static void test_calls_that_wait_hold_no_room_to_receive(void **state)
+{
+    const weir_pool_options options = test_options();
+    weir_pool *pool = must_open(&options);
+    weir_request *request;
+    uint64_t one;
+
+    (void)state;
+    start(false, at_a_signal);
+    request = must_request("GET", origin_url(origin, "/"));
+    answer_all(pool, request, 1);
+    one = answer_all(pool, request, 1);
+    for (unsigned round = 0; round < 2; round++)
+        assert_true(answer_all(pool, request, CALLS) <=
+                    one + (uint64_t)CALLS * WAITING_MAX);
+    weir_request_free(request);
+    weir_pool_free(pool);
+    stop();
 }
 
 /* --- shortages ----------------------------------------------------------- */
@@ -319,6 +407,7 @@ int main(void)
         TEST(test_a_warm_send_takes_no_memory),
         TEST(test_a_warm_send_over_tls_takes_no_memory),
         TEST(test_a_warm_fetch_takes_memory_once_at_most),
+        TEST(test_calls_that_wait_hold_no_room_to_receive),
         TEST(test_each_shortage_is_an_error_and_leaks_nothing),
         TEST(test_each_shortage_while_streaming_chunks),
         TEST(test_each_shortage_with_a_name_to_resolve),
