@@ -1,5 +1,4 @@
-/* Fetches what lies between two addresses into the processor's cache, to be
- * written, without waiting for it. */
+/* Fetches memory into the processor's cache, to be written, without waiting. */
 #ifndef WR_BASE_PREFETCH_H
 #define WR_BASE_PREFETCH_H
 

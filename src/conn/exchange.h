@@ -81,8 +81,8 @@ weir_status wr_exchange_begin(struct wr_exchange *ex,
                               struct weir_request *request,
                               const struct wr_head_limits *limits,
                               struct wr_field_ref *fields, weir_error *ret_err);
-/* Where the fields go, if they were NULL at its begin; before anything is
- * received. */
+/* Where the fields go from now on, or NULL; while `in` holds nothing, or after
+ * the end. */
 static inline void wr_exchange_set_fields(struct wr_exchange *ex,
                                           struct wr_field_ref *fields)
 {

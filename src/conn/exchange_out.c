@@ -12,6 +12,7 @@ enum {
     LAST_CHUNK = 5
 };
 
+/* Apart, since most requests have no body that is produced. */
 __attribute__((noinline)) static weir_status produce(struct wr_exchange *ex,
                                                      weir_error *ret_err)
 {

@@ -8,7 +8,6 @@
 #include <weir/request.h>
 
 #include "base/buf.h"
-#include "base/cold.h"
 #include "conn/proxies.h"
 #include "conn/source.h"
 #include "conn/target.h"
@@ -74,9 +73,9 @@ static inline bool wr_request_is_ready(const struct weir_request *request,
  * WEIR_E_NO_MEMORY: nothing has changed.  WEIR_E_STATE: it is in use with
  * another pool.  WEIR_E_OPTION, WEIR_E_FIELD: what the caller has set does not
  * go with its proxy. */
-WR_COLD weir_status wr_request_prepare(struct weir_request *request,
-                                       const struct wr_surroundings *pool,
-                                       weir_error *ret_err);
+__attribute__((noinline)) weir_status
+wr_request_prepare(struct weir_request *request,
+                   const struct wr_surroundings *pool, weir_error *ret_err);
 /* The request has changed. */
 void wr_request_forget(struct weir_request *request);
 

@@ -1,7 +1,8 @@
 /* A response: the exchange that brings it, its lease, and its times.
  *
- * The pool keeps a few that have been given back, with their buffers, so that a
- * warm request allocates nothing. */
+ * The pool keeps a few that have been given back, so that a warm request
+ * allocates nothing: with their buffers, but for those of asynchronous calls,
+ * whose loop keeps them (drive/call_transfer.c). */
 #ifndef WR_CONN_RESPONSE_H
 #define WR_CONN_RESPONSE_H
 

@@ -92,6 +92,17 @@ static void set_up_locked(struct weir_call *call, struct weir_pool *pool,
     call->waiter.error.code = WEIR_OK;
 }
 
+/* Kept for another call.  Where assertions are on, what that does not set is
+ * seen to be garbage. */
+static void spare_locked(struct weir_pool *pool, struct weir_call *call)
+{
+#ifndef NDEBUG
+    memset(call, 0xee, sizeof *call);
+#endif
+    TAILQ_INSERT_HEAD(&pool->spare_calls, call, inbox);
+    pool->spare_call_count++;
+}
+
 struct weir_call *wr_call_new_locked(struct weir_pool *pool,
                                      struct weir_request *request)
 {
@@ -104,8 +115,7 @@ struct weir_call *wr_call_new_locked(struct weir_pool *pool,
 
 void wr_call_delete_locked(struct weir_call *call)
 {
-    TAILQ_INSERT_HEAD(&call->pool->spare_calls, call, inbox);
-    call->pool->spare_call_count++;
+    spare_locked(call->pool, call);
 }
 
 weir_status wr_call_join_locked(struct weir_call *call, uint64_t now_ns,
@@ -396,8 +406,7 @@ static struct remains forget_locked(struct weir_pool *pool,
         pool->refs--; /* the response's; the call has one more */
     }
     if (pool->spare_call_count < SPARE_CALLS_MAX && !pool->is_closed) {
-        TAILQ_INSERT_HEAD(&pool->spare_calls, call, inbox);
-        pool->spare_call_count++;
+        spare_locked(pool, call);
     } else {
         remains.call = call;
     }

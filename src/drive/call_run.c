@@ -330,8 +330,10 @@ static void begin(struct wr_loop *loop, struct weir_call *call)
     call->is_send_over = false;
     call->heard_ns = loop->now_ns;
     if (wr_exchange_begin(&response->exchange, call->sent, &call->head_limits,
-                          response->fields, &err) == WEIR_OK)
+                          response->fields, &err) == WEIR_OK) {
+        wr_call_leave_room(loop, call); /* that it came with */
         step = wr_call_send(loop, call, &err);
+    }
     if (step == WR_STEP_WAIT && call->is_send_over)
         step = wr_call_receive(loop, call, WR_RECEIVE_CHUNK, &err);
     wr_call_settle(loop, call, step, &err);

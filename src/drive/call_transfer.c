@@ -230,9 +230,10 @@ static enum wr_step take_received(struct wr_loop *loop, struct weir_call *call,
     return wr_call_take_body(loop, call, ret_want, err);
 }
 
-/* A call takes room when there is something to receive, and gives it up at its
- * end: so calls that wait for their response are small, and receive into memory
- * that is warm in the processor's cache. */
+/* A call takes room when there is something to receive, and gives it up when
+ * nothing has come, and at its end: so calls that wait for their response are
+ * small, and receive into memory that is warm in the processor's cache.  The
+ * response of a call with a handle keeps it for as long as it lives. */
 static bool take_room(struct wr_loop *loop, struct weir_response *response)
 {
     struct wr_exchange *ex = &response->exchange;

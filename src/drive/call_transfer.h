@@ -32,7 +32,7 @@ enum wr_step wr_call_accept_head(struct weir_call *call, weir_error *err);
 void wr_call_do_again(struct wr_loop *loop, struct weir_call *call);
 /* There is nothing more to read until the poller says so. */
 void wr_call_went_dry(struct wr_loop *loop, struct weir_call *call);
-/* What it was received into goes to the next. */
+/* The room to receive into, which holds nothing of use, goes to the next. */
 void wr_call_leave_room(struct wr_loop *loop, struct weir_call *call);
 /* Receives until there is nothing more, the response is complete, or it
  * pauses. */

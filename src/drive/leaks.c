@@ -9,6 +9,7 @@
 
 /* --- where a call is made ------------------------------------------------ */
 
+/* As loop_here in loop.c. */
 __attribute__((
     tls_model("initial-exec"))) static _Thread_local struct wr_place place_here;
 

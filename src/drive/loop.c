@@ -13,6 +13,8 @@ enum {
     INBOX_ROUNDS = 8, /* before the poller has its turn */
 };
 
+/* Found without a call, in the room that the C library keeps for libraries
+ * loaded later. */
 __attribute__((
     tls_model("initial-exec"))) static _Thread_local struct wr_loop *loop_here;
 
@@ -103,7 +105,8 @@ static void let_go(struct weir_call *call)
 static void hand_out(struct wr_loop *loop, struct batch *batch)
 {
     loop->now_ns = wr_now();
-    wr_loop_adopt_dials(loop, &batch->dials);
+    if (!TAILQ_EMPTY(&batch->dials))
+        wr_loop_adopt_dials(loop, &batch->dials);
     for (unsigned i = 0; i < batch->count; i++) {
         wr_call_take_news(loop, batch->calls[i], &batch->news[i]);
         if (batch->news[i].is_held)
@@ -138,34 +141,41 @@ static uint64_t fall_asleep_locked(struct wr_loop *loop)
     return loop->sleeps_until_ns;
 }
 
+/* Works off some of the inbox, if it may.  false: there is nothing, and the
+ * loop has fallen asleep, unless ret_until_ns is NULL. */
+static bool work_off(struct wr_loop *loop, bool may_take,
+                     uint64_t *ret_until_ns)
+{
+    struct batch batch;
+    bool has_batch;
+
+    pthread_mutex_lock(&loop->pool->lock);
+    loop->is_asleep = false;
+    has_batch = may_take && take_batch_locked(loop, &batch);
+    if (!has_batch && ret_until_ns)
+        *ret_until_ns = fall_asleep_locked(loop);
+    pthread_mutex_unlock(&loop->pool->lock);
+    if (has_batch)
+        hand_out(loop, &batch);
+    return has_batch;
+}
+
 /* Works off the inbox, then falls asleep.  Returns until when: 0 if there has
  * been anything and the program runs the loop, for it may be what it waits
  * for. */
 static uint64_t settle_down(struct wr_loop *loop)
 {
-    struct batch batch;
     uint64_t until_ns = 0;
-    bool has_batch;
     int rounds = 0;
 
-    do {
-        pthread_mutex_lock(&loop->pool->lock);
-        loop->is_asleep = false;
-        has_batch = rounds < INBOX_ROUNDS && take_batch_locked(loop, &batch);
-        if (!has_batch)
-            until_ns = fall_asleep_locked(loop);
-        pthread_mutex_unlock(&loop->pool->lock);
-        if (has_batch) {
-            hand_out(loop, &batch);
-            rounds++;
-        }
-    } while (has_batch);
+    while (work_off(loop, rounds < INBOX_ROUNDS, &until_ns))
+        rounds++;
     return rounds > 0 && !loop->has_thread ? 0 : until_ns;
 }
 
 /* --- events -------------------------------------------------------------- */
 
-WR_COLD static void hear_wake_up(struct wr_loop *loop)
+static void hear_wake_up(struct wr_loop *loop)
 {
     uint64_t count;
 
@@ -258,32 +268,28 @@ WR_COLD static void cut_all(struct wr_loop *loop)
 WR_COLD void wr_loop_end(struct wr_loop *loop)
 {
     struct wr_loop *const outer = loop_here;
-    struct batch batch;
-    bool has_batch;
 
     loop_here = loop;
     loop->is_cut = true;
-    do {
-        pthread_mutex_lock(&loop->pool->lock);
-        loop->is_asleep = false;
-        has_batch = take_batch_locked(loop, &batch);
-        pthread_mutex_unlock(&loop->pool->lock);
-        if (has_batch)
-            hand_out(loop, &batch);
-    } while (has_batch);
+    while (work_off(loop, true, NULL))
+        continue;
     wr_loop_drop_dials(loop);
     hear_wake_up(loop); /* an external one's descriptor is quiet from now on */
     loop_here = outer;
 }
 
-/* A thread of weir's own has read the clock within its last turn: what falls
- * due may be late by as long as that turn's callbacks took. */
+/* A thread of weir's own has read the clock within its last turn.  That will do
+ * where the wait is long and ends an eighth early, so that what the turn's
+ * callbacks took makes nothing late. */
 static int wait_ms(const struct wr_loop *loop, uint64_t until_ns)
 {
+    const uint64_t left_ns = wr_left(until_ns, loop->now_ns);
+
     if (until_ns == 0)
         return 0;
-    return wr_poll_timeout(until_ns,
-                           loop->has_thread ? loop->now_ns : wr_now());
+    if (until_ns == WR_NEVER || left_ns < WR_SECOND || !loop->has_thread)
+        return wr_poll_timeout(until_ns, wr_now());
+    return wr_poll_timeout(until_ns - left_ns / 8, loop->now_ns);
 }
 
 void wr_loop_turn(struct wr_loop *loop, uint64_t deadline_ns)

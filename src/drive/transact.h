@@ -6,7 +6,7 @@
 #include "drive/runtime.h"
 
 /* The time limits of a call: the request's own, else the pool's. */
-WR_COLD struct wr_call_limits
+__attribute__((noinline)) struct wr_call_limits
 wr_own_limits_of(const struct weir_request *request,
                  const struct wr_call_limits *pool);
 static inline struct wr_call_limits

@@ -203,7 +203,7 @@ static uint64_t answer_all(weir_pool *pool, weir_request *request,
 
 static void test_calls_that_wait_hold_no_room_to_receive(void **state)
 {
-    const weir_pool_options options = test_options();
+    weir_pool_options options = test_options();
     weir_pool *pool = must_open(&options);
     weir_request *request;
     uint64_t one;
@@ -216,6 +216,10 @@ static void test_calls_that_wait_hold_no_room_to_receive(void **state)
     for (unsigned round = 0; round < 2; round++)
         assert_true(answer_all(pool, request, CALLS) <=
                     one + (uint64_t)CALLS * WAITING_MAX);
+    /* The room that is kept is of another size now. */
+    options.max_header_fields *= 2;
+    assert_int_equal(weir_pool_reconfigure(pool, &options, NULL), WEIR_OK);
+    answer_all(pool, request, CALLS);
     weir_request_free(request);
     weir_pool_free(pool);
     stop();
