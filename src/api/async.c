@@ -105,18 +105,19 @@ void weir_call_free(weir_call *call)
 
 /* --- the program's own loop ---------------------------------------------- */
 
-/* The external loop, made when it is first asked for; NULL: hosted, or it could
- * not be made. */
-static struct wr_loop *external_locked(struct weir_pool *pool,
-                                       weir_error *ret_err)
+/* The external loop is made when it is first asked for. */
+static weir_status make_external_locked(struct weir_pool *pool,
+                                        weir_error *ret_err)
 {
-    if (pool->options.loop != WEIR_LOOP_EXTERNAL) {
-        wr_error_set(ret_err, WEIR_E_STATE, "the pool's loop is hosted");
-        return NULL;
-    }
-    if (wr_loops_start_locked(pool, ret_err) != WEIR_OK)
-        return NULL;
-    return pool->loops[0];
+    if (pool->options.loop != WEIR_LOOP_EXTERNAL)
+        return wr_error_set(ret_err, WEIR_E_STATE, "the pool's loop is hosted");
+    return wr_loops_start_locked(pool, ret_err);
+}
+
+/* NULL: it is hosted, or could not be made. */
+static struct wr_loop *external_locked(struct weir_pool *pool)
+{
+    return make_external_locked(pool, NULL) == WEIR_OK ? pool->loops[0] : NULL;
 }
 
 int weir_pool_fd(weir_pool *pool)
@@ -127,7 +128,7 @@ int weir_pool_fd(weir_pool *pool)
     if (!pool)
         return -1;
     pthread_mutex_lock(&pool->lock);
-    loop = external_locked(pool, NULL);
+    loop = external_locked(pool);
     if (loop)
         fd = wr_poller_fd(loop->poller);
     pthread_mutex_unlock(&pool->lock);
@@ -142,7 +143,7 @@ int weir_pool_timeout(weir_pool *pool)
     if (!pool)
         return -1;
     pthread_mutex_lock(&pool->lock);
-    loop = external_locked(pool, NULL);
+    loop = external_locked(pool);
     if (loop && loop->is_stopping)
         until_ns = WR_NEVER; /* the pool is closed */
     else if (loop && loop->is_running)
@@ -157,9 +158,7 @@ int weir_pool_timeout(weir_pool *pool)
 
 weir_status weir_pool_dispatch(weir_pool *pool, weir_error *ret_err)
 {
-    weir_error scratch;
-    weir_error *err = ret_err ? ret_err : &scratch;
-    weir_status status = WEIR_OK;
+    weir_status status;
 
     if (!pool)
         return wr_no_pool(ret_err);
@@ -167,10 +166,9 @@ weir_status weir_pool_dispatch(weir_pool *pool, weir_error *ret_err)
         return wr_error_set(ret_err, WEIR_E_STATE,
                             "weir_pool_dispatch: called from a callback");
     pthread_mutex_lock(&pool->lock);
-    if (external_locked(pool, err))
+    status = make_external_locked(pool, ret_err);
+    if (status == WEIR_OK)
         wr_dispatch_locked(pool, 0);
-    else
-        status = err->code;
     pthread_mutex_unlock(&pool->lock);
     return status;
 }

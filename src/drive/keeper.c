@@ -43,24 +43,27 @@ void wr_keeper_nudge_locked(struct weir_pool *pool, uint64_t due_ns)
     wr_loop_wake_locked(keeper);
 }
 
+/* Without a keeper the promises are kept when connections are lent. */
+static bool start_keeper_locked(struct weir_pool *pool)
+{
+    if (pool->has_no_keeper || pool->options.loop == WEIR_LOOP_EXTERNAL)
+        return false;
+    pool->has_no_keeper = wr_loops_start_locked(pool, NULL) != WEIR_OK;
+    return !pool->has_no_keeper;
+}
+
 void wr_keeper_rested_locked(struct weir_pool *pool, uint64_t now_ns)
 {
     const uint64_t due_ns = wr_after(now_ns, rest_span(pool));
-    struct wr_loop *keeper = pool->loop_count ? pool->loops[0] : NULL;
+    const bool has_keeper = pool->loop_count > 0;
 
-    if ((keeper && keeper->rest_ns <= due_ns) || !pool->options.keeper ||
-        pool->is_closed || !wr_core_next_to_watch(pool->core))
+    if ((has_keeper && pool->loops[0]->rest_ns <= due_ns) ||
+        !pool->options.keeper || pool->is_closed ||
+        !wr_core_next_to_watch(pool->core))
         return;
-    if (!keeper) {
-        if (pool->has_no_keeper || pool->options.loop == WEIR_LOOP_EXTERNAL)
-            return;
-        /* Without one the promises are kept when connections are lent. */
-        pool->has_no_keeper = wr_loops_start_locked(pool, NULL) != WEIR_OK;
-        if (pool->has_no_keeper)
-            return;
-    }
-    keeper = pool->loops[0];
-    keeper->rest_ns = due_ns;
+    if (!has_keeper && !start_keeper_locked(pool))
+        return;
+    pool->loops[0]->rest_ns = due_ns;
     wr_keeper_nudge_locked(pool, due_ns);
 }
 

@@ -24,9 +24,12 @@ class Processes(WatchCase):
         self.command("it", "sh", "-c", f"echo x >>{self.path('runs')}; exit 3",
                      max_restarts=2, cooldown=0.3)
         self.supervise()
-        seen = self.until(lambda: self.look("it")["state"] == "FAILED"
-                          and self.look("it")["next_start_s"] is None)
-        self.assertTrue(seen)
+
+        def is_given_up():
+            seen = self.look("it")
+            return seen["state"] == "FAILED" and seen["next_start_s"] is None
+
+        self.assertTrue(self.until(is_given_up))
         # The start, two restarts, and the last try.
         self.assertEqual(self.text_of("runs"), "x\n" * 4)
 
