@@ -20,8 +20,12 @@ import tempfile
 
 import clients
 import round_trips
-from scenarios import ORIGINS, SCENARIOS, SWEEP, SWEEP_BASE
+from scenarios import (ORIGINS, SCENARIOS, SWEEP, SWEEP_BASE,
+                       SWEEP_BOUND)
 from server import nginx, on_core
+
+
+GROWTH = "in-flight"  # the promise of that sweep, as if it were a scenario
 
 
 def target(server, scenario):
@@ -82,6 +86,18 @@ def sweep(kind, counts, base, server, rounds, args):
         count: clients.medians(rows, (client.name, count))
         | clients.ratios(rows, (client.name, count), (client.name, base))
         for count in counts} for client in measured}
+
+
+def show_growth(server, args):
+    """What the most in flight costs next to the base, by itself."""
+    result = sweep("loop", (SWEEP_BASE, SWEEP[-1]), SWEEP_BASE, server,
+                   args.rounds, args)
+    print(f"\n{SWEEP[-1]} in flight, of {SWEEP_BASE} in flight "
+          f"(promised: {SWEEP_BOUND:.2f})")
+    for client, row in result.items():
+        figures = row[SWEEP[-1]]
+        print(f"  {client:26} {figures['ratio']:.3f} "
+              f"({figures['ratio_low']:.2f}..{figures['ratio_high']:.2f})")
 
 
 def latencies(server, args):
@@ -179,6 +195,9 @@ def run_all(names, args):
                 "compiler": clients.first_line("cc", "--version")}}
     with nginx() as server, tempfile.TemporaryDirectory() as folder:
         for name in names or SCENARIOS:
+            if name == GROWTH:
+                show_growth(server, args)
+                continue
             scenario = SCENARIOS[name]
             result = compare(scenario, server, args, folder)
             data["scenarios"][name] = result
@@ -208,7 +227,7 @@ def main():
         description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("build", help="a release build's folder")
     parser.add_argument("scenario", nargs="*",
-                        help="of " + ", ".join(SCENARIOS))
+                        help="of " + ", ".join((*SCENARIOS, GROWTH)))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true",
                         help="no wrk, Go, hyper, Node.js, aiohttp")
@@ -216,10 +235,11 @@ def main():
                         help="CPU time alone: no callgrind, no strace")
     parser.add_argument("--json", metavar="FILE", help="all figures, when all has been measured")
     args = parser.parse_args()
-    unknown = [name for name in args.scenario if name not in SCENARIOS]
+    unknown = [name for name in args.scenario
+               if name not in (*SCENARIOS, GROWTH)]
     if unknown:
         parser.error(f"no scenario {unknown[0]}, expected one of "
-                     + ", ".join(SCENARIOS))
+                     + ", ".join((*SCENARIOS, GROWTH)))
     print(f"{args.rounds} interleaved rounds; client CPU a request (user and "
           "system), medians;\nratio to the floor within each round; all "
           "counts a request")
